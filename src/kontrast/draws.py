@@ -1,0 +1,97 @@
+"""Random numbers that are a pure function of what they are for.
+
+Nothing in kontrast draws from a global random state. What belongs to a whole step (latents of a batch, the noise
+between two views) comes from a generator seeded with (seed, step, purpose); what belongs to one image comes from a
+counter-based hash of (seed, epoch, index, view, purpose). So a run resumes bit-exactly in mid-epoch, and neither the
+number of processes nor the switching off of one augmentation changes any other draw.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def derive(seed: int, *purpose: object) -> int:
+    """A seed of 63 bits for one purpose: the same words give the same seed on every machine."""
+    words = "/".join(str(word) for word in (seed, *purpose))
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def generator(seed: int, *purpose: object) -> torch.Generator:
+    """A CPU generator for one purpose; always on the CPU, so that every device sees the same numbers."""
+    return torch.Generator().manual_seed(derive(seed, *purpose))
+
+
+@functools.lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed, "order", epoch))
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+_GOLDEN = _signed(0x9E3779B97F4A7C15)
+_FIRST = _signed(0xBF58476D1CE4E5B9)
+_SECOND = _signed(0x94D049BB133111EB)
+
+
+def _scramble(state: Tensor) -> Tensor:
+    """SplitMix64's finalizer on int64 [...], wrapping as unsigned arithmetic does (Steele et al. 2014)."""
+    state = (state ^ ((state >> 30) & ((1 << 34) - 1))) * _FIRST
+    state = (state ^ ((state >> 27) & ((1 << 37) - 1))) * _SECOND
+    return state ^ ((state >> 31) & ((1 << 33) - 1))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers of n rows, each row's a function of its own key int64 [n] alone."""
+
+    key: Tensor
+
+    def uniform(self, purpose: str, count: int = 1) -> Tensor:
+        """float32 [n, count] uniform on [0, 1), with 24 random bits each."""
+        lanes = torch.arange(1, count + 1, device=self.key.device) * _GOLDEN
+        state = _scramble(self.key ^ derive(0, purpose))
+        state = _scramble(state[:, None] + lanes)
+        return ((state >> 40) & ((1 << 24) - 1)).float() * 2.0**-24
+
+    def normal(self, purpose: str, count: int = 1) -> Tensor:
+        """float32 [n, count] standard normal, by inversion."""
+        uniform = self.uniform(purpose, count) + 2.0**-25
+        return torch.erfinv(2 * uniform - 1) * math.sqrt(2)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The randomness of one training step: `size` rows drawn at `step` of the run with this `seed`."""
+
+    seed: int
+    step: int
+    size: int
+
+    def generator(self, *purpose: object) -> torch.Generator:
+        """A generator for one purpose of this step."""
+        return generator(self.seed, "step", self.step, *purpose)
+
+    def rows(self, count: int) -> tuple[int, Tensor]:
+        """The epoch and the row numbers int64 [size] of this step, when `count` rows are gone through in random order.
+
+        Each epoch is its own permutation; what does not fill a batch at its end is left out of that epoch.
+        """
+        per_epoch = count // self.size
+        if per_epoch == 0:
+            raise ValueError(f"a batch of {self.size} is larger than the {count} rows of the data set; lower batch")
+        epoch, within = divmod(self.step, per_epoch)
+        return epoch, _order(self.seed, epoch, count)[within * self.size : (within + 1) * self.size]
+
+    def noise(self, index: Tensor, epoch: int, *purpose: object) -> Noise:
+        """Noise for rows int64 [n] of an epoch: a function of (seed, epoch, index, purpose), not of the step."""
+        seed = derive(self.seed, "row", epoch, *purpose)
+        return Noise(_scramble(index.to(torch.int64) * _GOLDEN + seed))

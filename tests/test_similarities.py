@@ -1,0 +1,137 @@
+import math
+
+import pytest
+import torch
+from scipy import integrate, special, stats
+
+from kontrast import parts
+from kontrast.draws import generator
+from kontrast.similarities import Cosine, Euclidean, Lp, Similarity, von_mises_fisher
+from kontrast.spaces import Box, Sphere
+from kontrast.spaces import Euclidean as RealSpace
+
+X = torch.randn(7, 4, generator=generator(0, "x"), dtype=torch.float64)
+Y = torch.randn(5, 4, generator=generator(0, "y"), dtype=torch.float64)
+EVERY = [Cosine(), Euclidean(), Lp(p=1), Lp(p=2), Lp(p=3.5), Lp(p=0.5)]
+
+
+def test_every_similarity_is_covered():
+    assert {type(similarity).__name__ for similarity in EVERY} == set(parts.known(Similarity))
+
+
+DEFINITIONS = {
+    Cosine(): lambda x, y: x @ y / (x.norm() * y.norm()),
+    Euclidean(): lambda x, y: -((x - y) ** 2).sum(),
+    **{Lp(p=p): lambda x, y, p=p: -(x - y).abs().pow(p).sum() for p in (1, 2, 3.5, 0.5)},
+}
+
+
+@pytest.mark.parametrize("similarity", EVERY, ids=repr)
+def test_scores_equal_the_definition(similarity):
+    define = DEFINITIONS[similarity]
+    expected = torch.stack([torch.stack([define(x, y) for y in Y]) for x in X])
+    torch.testing.assert_close(similarity(X, Y), expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(similarity.paired(X[:5], Y), expected[:5].diagonal(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("similarity", EVERY, ids=repr)
+def test_nearer_is_larger_and_a_point_is_nearest_to_itself(similarity):
+    scores = similarity(X, X)
+    assert (scores.argmax(1) == torch.arange(7)).all()
+    torch.testing.assert_close(scores, scores.T)
+
+
+@pytest.mark.parametrize("similarity", EVERY, ids=repr)
+def test_gradients_at_equal_points_are_finite(similarity):
+    x = X.clone().requires_grad_()
+    similarity(x, x).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_squared_distances_stay_exact_far_from_the_origin():
+    shift = 1000.0
+    near = Euclidean()(X.float() + shift, X.float() + shift)
+    torch.testing.assert_close(near, Euclidean()(X, X).float(), atol=5e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 2, 3])
+@pytest.mark.parametrize("temperature", [0.05, 2.0])
+def test_draws_in_real_space_follow_the_density(p, temperature):
+    similarity = Euclidean() if p == 2 else Lp(p=p)
+    x = torch.zeros(20_000, 1)
+    draws = similarity.sample(x, temperature, RealSpace(), generator(1, "t"))[:, 0]
+    law = stats.gennorm(p, scale=temperature ** (1 / p))
+    assert stats.kstest(draws.numpy(), law.cdf).pvalue > 1e-3
+
+
+def test_laplace_and_normal_are_the_cases_one_and_two():
+    x = torch.zeros(20_000, 1)
+    laplace = Lp(p=1).sample(x, 0.3, RealSpace(), generator(2, "t"))[:, 0]
+    assert stats.kstest(laplace.numpy(), stats.laplace(scale=0.3).cdf).pvalue > 1e-3
+    normal = Lp(p=2).sample(x, 0.5, RealSpace(), generator(2, "t"))[:, 0]
+    assert stats.kstest(normal.numpy(), stats.norm(scale=0.5).cdf).pvalue > 1e-3
+
+
+def test_draws_in_the_box_follow_the_density_at_its_wall():
+    x = torch.full((20_000, 1), 0.02)
+    draws = Lp(p=1).sample(x, 0.1, Box(), generator(3, "t"))[:, 0].numpy()
+    assert draws.min() >= 0
+    mass = integrate.quad(lambda u: math.exp(-abs(u - 0.02) / 0.1), 0, 1, points=[0.02])[0]
+    law = stats.laplace(0.02, 0.1)
+    assert stats.kstest(draws, lambda u: (law.cdf(u) - law.cdf(0)) * 0.2 / mass).pvalue > 1e-3
+
+
+def resultant(dim, kappa):
+    return special.ive(dim / 2, kappa) / special.ive(dim / 2 - 1, kappa)
+
+
+@pytest.mark.parametrize(
+    ("dim", "kappa"), [(2, 0.01), (2, 50), (3, 10), (10, 10), (10, 1e4), (64, 1), (512, 100), (512, 1e4)]
+)
+def test_von_mises_fisher_has_its_mean_resultant_length(dim, kappa):
+    n = 4000
+    mean = Sphere().uniform(1, dim, generator(0, dim)).expand(n, dim)
+    y = von_mises_fisher(mean, kappa, generator(4, dim)).double()
+    torch.testing.assert_close(y.norm(dim=1), torch.ones(n, dtype=torch.float64), atol=1e-5, rtol=0)
+    along = (y * mean).sum(1)
+    assert abs(along.mean() - resultant(dim, kappa)) < 3.5 * along.std() / n**0.5 + 1e-6
+
+
+def test_von_mises_fisher_in_three_dimensions_follows_its_density():
+    kappa, n = 5.0, 20_000
+    mean = torch.tensor([[0.0, 0.0, 1.0]]).expand(n, 3)
+    y = von_mises_fisher(mean, kappa, generator(5, "t"))
+    law = lambda t: (torch.exp(kappa * torch.as_tensor(t)).numpy() - math.exp(-kappa)) / (2 * math.sinh(kappa))  # noqa: E731
+    assert stats.kstest(y[:, 2].numpy(), law).pvalue > 1e-3
+    angle = torch.atan2(y[:, 1], y[:, 0])
+    assert stats.kstest(angle.numpy(), "uniform", args=(-math.pi, 2 * math.pi)).pvalue > 1e-3
+
+
+def test_cosine_and_squared_distance_draw_the_same_law_on_a_sphere():
+    space = Sphere(radius=2.0)
+    x = space.uniform(5000, 5, generator(6, "x"))
+    cosine = Cosine().sample(x, 0.2, space, generator(6, "t"))
+    distance = Euclidean().sample(x, 2 * 4.0 * 0.2, space, generator(6, "t"))
+    torch.testing.assert_close(cosine, distance)
+    torch.testing.assert_close(cosine.norm(dim=1), torch.full((5000,), 2.0))
+
+
+def test_drawing_is_repeatable_and_leaves_the_global_state_alone():
+    before = torch.get_rng_state()
+    x = torch.rand(10, 3, generator=generator(0, "x"))
+    one, two = (Lp(p=3).sample(x, 0.1, Box(), generator(0, "t")) for _ in range(2))
+    assert torch.equal(one, two)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_means_nothing_is_refused():
+    with pytest.raises(ValueError, match="write space=Sphere"):
+        Cosine().check(Box())
+    with pytest.raises(ValueError, match="similarity=Lp"):
+        Cosine().sample(X, 0.1, Box(), generator(0, "t"))
+    with pytest.raises(ValueError, match="exponent of Lp must be positive"):
+        Lp(p=0)
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        Lp().sample(X, 0.0, RealSpace(), generator(0, "t"))
+    with pytest.raises(ValueError, match="kappa >= 0"):
+        von_mises_fisher(X, -1.0, generator(0, "t"))
