@@ -1,0 +1,164 @@
+"""The interface of a dataset: a frozen value that says what there is, and opens into rows on a device.
+
+There are two kinds. A `Stored` dataset has a fixed number of rows that it reads. A `Generative` one knows the
+latents its observations come from: it draws latents and renders them, as many as are asked for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from kontrast.draws import Draws, generator
+from kontrast.parts import Part
+from kontrast.spaces import Space
+from kontrast.views import Factor, Split, Things
+
+ROWS = 10_000
+"""Rows that a dataset without end shows where no limit is given."""
+BLOCK = 1000
+
+
+class Source(ABC):
+    """An opened split of a dataset: its rows, on a device."""
+
+    dataset: Dataset
+    device: torch.device
+
+    @property
+    @abstractmethod
+    def count(self) -> int | None:
+        """The number of rows, or None where there is no end of them."""
+
+    @abstractmethod
+    def batch(self, draws: Draws) -> Things:
+        """The rows of one training step, in the random order of the run."""
+
+    @abstractmethod
+    def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
+        """The first `limit` rows in a fixed order, `size` at a time; all of them, or 10,000 where there is no end."""
+
+
+class Dataset(Part, ABC):
+    """Things that can be shown to a network."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one observation: (channels, height, width) of a picture, (dimensions,) of a vector."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels; empty where rows have none."""
+        return ()
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """The known latents; empty where they are not known."""
+        return ()
+
+    @abstractmethod
+    def open(self, split: Split, device: torch.device | str = "cpu") -> Source:
+        """Read or prepare a split. FileNotFoundError or ValueError, with one sentence, if that cannot be done."""
+
+
+class Stored(Dataset):
+    """A dataset of a fixed number of rows that are read from somewhere."""
+
+    @abstractmethod
+    def read(self, split: Split) -> Things:
+        """All rows of a split, in their own order, on the CPU."""
+
+    def open(self, split: Split, device: torch.device | str = "cpu") -> Table:
+        return Table(self, split, torch.device(device))
+
+
+class Table(Source):
+    """The rows of a stored dataset, held on the device as they were read (pictures as uint8)."""
+
+    def __init__(self, dataset: Stored, split: Split, device: torch.device) -> None:
+        self.dataset, self.device = dataset, device
+        self.things = _apply(dataset.read(split), lambda column: column.to(device))
+
+    @property
+    def count(self) -> int:
+        return len(self.things.index)
+
+    def batch(self, draws: Draws) -> Things:
+        epoch, rows = draws.rows(self.count)
+        return replace(self._rows(rows), epoch=epoch)
+
+    def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
+        stop = self.count if limit is None else min(limit, self.count)
+        for start in range(0, stop, size):
+            yield self._rows(torch.arange(start, min(start + size, stop)))
+
+    def _rows(self, rows: Tensor) -> Things:
+        rows = rows.to(self.device)
+        return _apply(self.things, lambda column: column[rows])
+
+
+def _apply(things: Things, change: Callable[[Tensor], Tensor]) -> Things:
+    labels, latents = (None if column is None else change(column) for column in (things.labels, things.latents))
+    return Things(change(things.observations), change(things.index), things.epoch, labels, latents)
+
+
+class Generative(Dataset):
+    """A dataset whose latents are known: it draws latents and renders them."""
+
+    @property
+    @abstractmethod
+    def latent_space(self) -> Space:
+        """Where the latents live."""
+
+    @property
+    @abstractmethod
+    def factors(self) -> tuple[Factor, ...]:
+        """The latents, one for each column."""
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Latents float32 [n, k] from the marginal law p(z): uniform on the space unless a dataset says otherwise."""
+        return self.latent_space.uniform(n, len(self.factors), generator)
+
+    @abstractmethod
+    def render(self, latents: Tensor, device: torch.device) -> Tensor:
+        """The observations of latents [n, k], on the device: x = g(z). The same latents give the same picture."""
+
+    def open(self, split: Split, device: torch.device | str = "cpu") -> World:
+        return World(self, split, torch.device(device))
+
+
+class World(Source):
+    """Rows of a generative dataset, rendered when they are asked for. Test rows are drawn apart from training rows."""
+
+    def __init__(self, dataset: Generative, split: Split, device: torch.device) -> None:
+        self.dataset: Generative = dataset
+        self.split, self.device = split, device
+
+    @property
+    def count(self) -> None:
+        return None
+
+    def batch(self, draws: Draws) -> Things:
+        latents = self.dataset.sample(draws.size, draws.generator("latents"))
+        index = draws.step * draws.size + torch.arange(draws.size)
+        return self._show(latents, index)
+
+    def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
+        stop = ROWS if limit is None else limit
+        # In blocks of one size, each from its own generator, so that row i is the same whatever the limit is.
+        blocks = [
+            self.dataset.sample(BLOCK, generator(0, "rows", self.split, block)) for block in range(-(-stop // BLOCK))
+        ]
+        latents = torch.cat(blocks)[:stop] if blocks else self.dataset.sample(0, generator(0))
+        for start in range(0, stop, size):
+            part = latents[start : start + size]
+            yield self._show(part, torch.arange(start, start + len(part)))
+
+    def _show(self, latents: Tensor, index: Tensor) -> Things:
+        shown = self.dataset.render(latents, self.device)
+        return Things(shown, index.to(self.device), 0, None, latents.to(self.device))

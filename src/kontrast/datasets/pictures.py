@@ -1,0 +1,97 @@
+"""Picture files: how PNG, JPEG, WebP and BMP become observations of one size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+PIXELS = 89_478_485
+ORIENTATION = 0x0112
+
+
+def decode(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+    """A picture file as uint8 [channels, size, size]; a ValueError that says why it cannot be.
+
+    The content decides what it is. The picture is turned as its EXIF orientation says, laid on white where it is
+    transparent, brought to 8 bits, resized (bicubic, antialiased) so that its short side is `size`, and cropped to the
+    center. Animations and pictures of more than 89,478,485 pixels are refused.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        raise ValueError("it is not a file")
+    if path.stat().st_size == 0:
+        raise ValueError("it is empty")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return _observed(image, size, channels)
+    except UnidentifiedImageError as error:
+        raise ValueError("it is no PNG, JPEG, WebP or BMP picture") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"it has more than the {PIXELS:,} pixels that are allowed") from error
+    except _Refused:
+        raise
+    except Exception as error:  # a decoder given damaged data may raise anything
+        raise ValueError(f"it cannot be decoded ({getattr(error, 'strerror', None) or error})") from error
+
+
+class _Refused(ValueError):
+    """A sound picture of a kind that is not taken."""
+
+
+def _observed(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    if image.width * image.height > PIXELS:
+        raise _Refused(f"it has {image.width * image.height:,} pixels, more than the {PIXELS:,} that are allowed")
+    if image.format in ("PNG", "WEBP") and getattr(image, "is_animated", False):
+        raise _Refused("it is an animation")
+    # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: far faster, and still twice as fine as is needed.
+    image.draft(None, (2 * size, 2 * size))
+    image.load()
+    turn = _turn(image)
+    flat = _flat(image).convert("RGB" if channels == 3 else "L")
+    upright = flat if turn is None else flat.transpose(turn)
+    fitted = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(fitted, np.uint8).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright, by its EXIF orientation."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        return turns.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:
+        return None  # damaged metadata do not make a damaged picture
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """The picture in L or RGB, 8 bits: 16 bits are scaled down, transparency is laid on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    if image.mode not in ("1", "L", "P", "RGB", "CMYK"):
+        raise _Refused(f"its color mode {image.mode} is not one of grayscale, palette, RGB and CMYK")
+    return image if image.mode == "L" else image.convert("RGB")

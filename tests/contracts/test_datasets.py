@@ -1,0 +1,245 @@
+"""What every dataset promises, whatever it holds: one suite over all of them."""
+
+import inspect
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import chz
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from kontrast import datasets
+from kontrast.datasets import Dataset, Generative, Stored
+from kontrast.draws import Draws
+from kontrast.parts import known, summary
+from kontrast.spaces import Box, Euclidean
+from kontrast.views import Things, concatenate
+
+SPLITS = ("train", "test")
+
+
+def fashion(root: Path) -> Dataset:
+    generator = np.random.default_rng(0)
+    for stem, count in (("train", 30), ("t10k", 20)):
+        for name, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
+            values = generator.integers(0, 10, shape, np.uint8)
+            header = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+            (root / f"{stem}-{name}-ubyte").write_bytes(header + values.tobytes())
+    return datasets.FashionMNIST(root=str(root))
+
+
+def folder(root: Path) -> Dataset:
+    generator = np.random.default_rng(0)
+    for number in range(50):
+        (root / f"{number % 3}").mkdir(exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (6, 9, 3), np.uint8)).save(root / f"{number % 3}" / f"{number}.png")
+    return datasets.ImageFolder(root=str(root), size=8, test=0.5)
+
+
+def flat_folder(root: Path) -> Dataset:
+    for number in range(40):
+        Image.new("L", (5, 5), number).save(root / f"{number}.png")
+    return datasets.ImageFolder(root=str(root), size=4, channels=1, test=0.5)
+
+
+# The first word of a key is the name of the class.
+EXAMPLES: dict[str, Callable[[Path], Dataset]] = {
+    "Digits": lambda root: datasets.Digits(),
+    "FashionMNIST": fashion,
+    "ImageFolder": folder,
+    "ImageFolder flat": flat_folder,
+    "Mixing": lambda root: datasets.Mixing(),
+    "Mixing box": lambda root: datasets.Mixing(space=Box(low=-1.0), dim=3),
+    "Mixing plane": lambda root: datasets.Mixing(space=Euclidean(), dim=2, layers=1),
+    "Sprites": lambda root: datasets.Sprites(size=16),
+    "Sprites heart": lambda root: datasets.Sprites(size=16, shapes=("heart",)),
+}
+KNOWN = {name: part for name, part in known(Dataset).items() if part.__module__.startswith("kontrast.")}
+
+
+def examples(family: type) -> list[str]:
+    classes = [name for name, part in KNOWN.items() if issubclass(part, family)]
+    return [example for example in EXAMPLES if example.split()[0] in classes]
+
+
+each_stored = pytest.mark.parametrize("dataset", examples(Stored), indirect=True)
+each_generative = pytest.mark.parametrize("dataset", examples(Generative), indirect=True)
+
+
+@pytest.fixture(scope="module", params=examples(Dataset))
+def dataset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return EXAMPLES[request.param](tmp_path_factory.mktemp("example"))
+
+
+def rows(dataset: Dataset, split, limit: int | None = 200) -> Things:
+    return concatenate(list(dataset.open(split).chunks(64, limit)))
+
+
+def same(one: Things, other: Things) -> bool:
+    return one.epoch == other.epoch and all(
+        (a is None and b is None) or (a.dtype == b.dtype and torch.equal(a, b))
+        for a, b in zip(
+            (one.observations, one.index, one.labels, one.latents),
+            (other.observations, other.index, other.labels, other.latents),
+            strict=True,
+        )
+    )
+
+
+def contents(dataset: Dataset, things: Things) -> set[bytes]:
+    """What tells rows apart: the observation where it is stored, the latents where it is drawn from them."""
+    values = things.observations if isinstance(dataset, Stored) else things.latents
+    assert values is not None
+    return {row.numpy().tobytes() for row in values}
+
+
+def test_every_dataset_has_an_example_and_is_exported() -> None:
+    missing = set(KNOWN) - {example.split()[0] for example in EXAMPLES}
+    assert not missing, f"give {missing} an example in EXAMPLES of this file"
+    assert all(getattr(datasets, name) is part for name, part in KNOWN.items())
+
+
+def test_it_is_a_value(dataset: Dataset) -> None:
+    again = pickle.loads(pickle.dumps(dataset))
+    assert again == dataset == chz.replace(dataset)
+    assert hash(again) == hash(dataset)
+    with pytest.raises(AttributeError):
+        dataset.anything = 1  # type: ignore[attr-defined]
+
+
+def test_it_is_documented(dataset: Dataset) -> None:
+    assert summary(type(dataset)).endswith((".", ":"))
+    for name, field in chz.chz_fields(dataset).items():
+        assert field._doc, f"{type(dataset).__name__}.{name} has no doc"
+    assert not inspect.isabstract(type(dataset))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_rows_are_of_the_promised_shape_and_kind(dataset: Dataset, split) -> None:
+    things = rows(dataset, split)
+    n = len(things.index)
+    assert n > 0
+    assert tuple(things.observations.shape) == (n, *dataset.shape)
+    assert things.observations.dtype == (torch.uint8 if len(dataset.shape) == 3 else torch.float32)
+    assert things.index.dtype == torch.int64
+    assert things.index.shape == (n,)
+    assert len(things.index.unique()) == n
+    assert int(things.index.min()) >= 0
+    assert things.epoch == 0
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_labels_are_numbers_of_classes(dataset: Dataset, split) -> None:
+    things = rows(dataset, split)
+    assert (things.labels is None) == (not dataset.classes)
+    assert len(set(dataset.classes)) == len(dataset.classes)
+    if things.labels is not None:
+        assert things.labels.dtype == torch.int64
+        assert things.labels.shape == things.index.shape
+        assert int(things.labels.min()) >= -1
+        assert int(things.labels.max()) < len(dataset.classes)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_latents_are_within_the_ranges_of_their_factors(dataset: Dataset, split) -> None:
+    latents = rows(dataset, split).latents
+    assert (latents is None) == (not dataset.factors)
+    assert len({factor.name for factor in dataset.factors}) == len(dataset.factors)
+    if latents is None:
+        return
+    assert latents.dtype == torch.float32
+    assert latents.shape[1] == len(dataset.factors)
+    assert latents.isfinite().all()
+    for factor, column in zip(dataset.factors, latents.T, strict=True):
+        low, high = torch.tensor([factor.low, factor.high]).tolist()
+        assert low <= column.min() <= column.max() <= high, factor
+        if factor.kind == "discrete":
+            assert factor.size is not None
+            assert torch.equal(column, column.round())
+            assert 0 <= column.min() <= column.max() <= factor.size - 1
+        else:
+            assert len(column.unique()) > 1, factor
+
+
+def test_no_row_is_in_both_splits(dataset: Dataset) -> None:
+    train, test = (rows(dataset, split, None if isinstance(dataset, Stored) else 200) for split in SPLITS)
+    assert not contents(dataset, train) & contents(dataset, test)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_chunks_are_all_rows_in_a_fixed_order(dataset: Dataset, split, size: int) -> None:
+    source = dataset.open(split)
+    limit = 20 if source.count is None else None
+    chunks = list(source.chunks(size, limit))
+    sizes = [len(chunk.index) for chunk in chunks]
+    assert sum(sizes) == (limit or source.count)
+    assert all(count == size for count in sizes[:-1])
+    assert same(concatenate(chunks), concatenate(list(dataset.open(split).chunks(13, limit))))
+    # Row k is row k whatever the limit is, except where rows are drawn for a limit.
+    if source.count is not None:
+        assert same(next(source.chunks(5, 5)), next(source.chunks(5)))
+        assert [len(chunk.index) for chunk in source.chunks(4, 6)] == [4, 2]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_batch_is_a_function_of_seed_and_step(dataset: Dataset, split) -> None:
+    source, fresh = dataset.open(split), dataset.open(split)
+    batches = {(seed, step): source.batch(Draws(seed, step, 4)) for seed in (0, 1) for step in range(4)}
+    torch.manual_seed(0)
+    torch.rand(3)
+    for (seed, step), batch in reversed(batches.items()):
+        assert same(fresh.batch(Draws(seed, step, 4)), batch)
+        assert tuple(batch.observations.shape) == (4, *dataset.shape)
+    told = [contents(dataset, batch) for batch in batches.values()]
+    assert len({frozenset(content) for content in told}) > 1
+
+
+@each_stored
+@pytest.mark.parametrize("split", SPLITS)
+def test_batches_agree_with_the_rows(dataset: Stored, split) -> None:
+    everything = dataset.read(split)
+    batch = dataset.open(split).batch(Draws(3, 1, 4))
+    assert same(batch, Things(*(x[batch.index] if isinstance(x, Tensor) else x for x in vars(everything).values())))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_no_row_comes_twice_in_an_epoch(dataset: Dataset, split) -> None:
+    source = dataset.open(split)
+    steps = 5 if source.count is None else source.count // 4
+    batches = [source.batch(Draws(0, step, 4)) for step in range(steps)]
+    index = torch.cat([batch.index for batch in batches])
+    assert {batch.epoch for batch in batches} == {0}
+    assert len(index.unique()) == len(index)
+    assert len(set().union(*(contents(dataset, batch) for batch in batches))) == len(index)
+    if source.count is not None:
+        later = source.batch(Draws(0, steps, 4))
+        assert later.epoch == 1
+
+
+@each_stored
+def test_a_batch_larger_than_the_split_is_refused(dataset: Stored) -> None:
+    source = dataset.open("train")
+    with pytest.raises(ValueError, match="lower batch"):
+        source.batch(Draws(0, 0, source.count + 1))
+
+
+@each_generative
+def test_rendering_is_a_function_of_the_latents(dataset: Generative) -> None:
+    latents = dataset.sample(6, torch.Generator().manual_seed(0))
+    assert torch.equal(latents, dataset.sample(6, torch.Generator().manual_seed(0)))
+    shown = dataset.render(latents, torch.device("cpu"))
+    again = dataset.render(latents.flip(0), torch.device("cpu")).flip(0)
+    torch.testing.assert_close(again, shown, rtol=1e-5, atol=1e-6)
+    assert len(torch.unique(shown, dim=0)) == len(shown)
+
+
+def test_the_source_knows_where_it_comes_from(dataset: Dataset) -> None:
+    source = dataset.open("train", "cpu")
+    assert source.dataset == dataset
+    assert source.device == torch.device("cpu")
