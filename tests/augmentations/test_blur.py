@@ -1,0 +1,70 @@
+from types import ModuleType
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import torch
+
+from kontrast.augmentations import Blur
+from kontrast.augmentations.blur import blurred
+
+from vision import noise, pictures
+
+
+@pytest.mark.parametrize("radius", [1, 3, 8])
+def test_blur_is_scipys(radius: int) -> None:
+    images = pictures(5, 2, 20, 17) / 255
+    sigma = torch.tensor([0.1, 0.5, 1.0, 2.0, 5.0])
+    for image, width, our in zip(images, sigma.tolist(), blurred(images, sigma, radius), strict=True):
+        theirs = scipy.ndimage.gaussian_filter(
+            image.numpy(), (0, width, width), mode="mirror", radius=(0, radius, radius)
+        )
+        np.testing.assert_allclose(our, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [1, 4])
+def test_blur_is_torchvisions(functional: ModuleType, radius: int) -> None:
+    images = pictures(4, 3, 16, 24) / 255
+    sigma = torch.tensor([0.1, 0.7, 1.3, 2.0])
+    for image, width, our in zip(images, sigma.tolist(), blurred(images, sigma, radius), strict=True):
+        theirs = functional.gaussian_blur(image, [2 * radius + 1] * 2, [width] * 2)
+        torch.testing.assert_close(our, theirs, atol=2e-6, rtol=0)
+
+
+def test_no_width_is_no_blur() -> None:
+    images = pictures(4) / 255
+    assert torch.equal(blurred(images, torch.zeros(4), 2), images)
+    assert torch.equal(Blur(p=0)(images, noise(4)), images)
+
+
+@pytest.mark.parametrize(("side", "radius"), [(8, 1), (28, 1), (32, 1), (64, 3), (96, 4), (224, 11)])
+def test_the_kernel_grows_with_the_picture(side: int, radius: int) -> None:
+    image = torch.zeros(1, 1, side, side)
+    image[..., side // 2, side // 2] = 1
+    reached = Blur(p=1, sigma=(50.0, 50.0))(image, noise(1))[0, 0].amax(0) > 0
+    assert reached.sum() == 2 * radius + 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2), (3, 9)])
+def test_tiny_pictures_keep_their_mean_where_it_is_constant(shape: tuple[int, int]) -> None:
+    image = torch.full((1, 3, *shape), 0.3)
+    torch.testing.assert_close(Blur(p=1, kernel=1.0)(image, noise(1)), image)
+
+
+def test_blur_takes_a_share_of_the_pictures() -> None:
+    images = pictures(4000, 1, 4, 4) / 255
+    kept = (Blur(p=0.5, sigma=(1.0, 2.0))(images, noise(4000)) == images).flatten(1).all(1)
+    assert abs(kept.float().mean() - 0.5) < 4 * (0.25 / 4000) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sigma": (0.0, 2.0)}, r"sigma=0\.1,2"),
+        ({"sigma": (2.0, 1.0)}, r"sigma=0\.1,2"),
+        ({"kernel": 0.0}, r"kernel=0\.1"),
+    ],
+)
+def test_blur_says_what_to_write_instead(options: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Blur(**options)  # type: ignore[arg-type]

@@ -1,0 +1,120 @@
+"""What holds for every encoder, whatever it encodes."""
+
+import functools
+
+import chz
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kontrast.encoders import Encoder
+from kontrast.parts import known, summary
+
+SHAPES = ((10,), (1, 28, 28), (3, 32, 32), (3, 24, 40))
+EVERY = pytest.mark.parametrize("part", [cls() for cls in known(Encoder).values()], ids=lambda p: type(p).__name__)
+
+
+def built(part: Encoder, shape: tuple[int, ...], seed: int = 0) -> tuple[nn.Module, int]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return part.build(shape)
+
+
+@functools.cache
+def fitting(part: Encoder) -> list[tuple[int, ...]]:
+    """The shapes an encoder takes."""
+    return [shape for shape in SHAPES if refusal(part, shape) is None]
+
+
+def refusal(part: Encoder, shape: tuple[int, ...]) -> str | None:
+    try:
+        built(part, shape)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def observations(shape: tuple[int, ...], n: int = 4) -> Tensor:
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(0))
+
+
+@EVERY
+def test_features_have_the_dimension_it_says(part: Encoder) -> None:
+    assert fitting(part)
+    for shape in fitting(part):
+        network, dim = built(part, shape)
+        features = network(observations(shape))
+        assert features.shape == (4, dim)
+        assert features.dtype == torch.float32
+        assert features.isfinite().all()
+
+
+@EVERY
+def test_what_it_does_not_take_it_refuses_in_one_sentence(part: Encoder) -> None:
+    for shape in (*SHAPES, (2, 3, 4, 5)):
+        said = refusal(part, shape)
+        assert said is None or (said.startswith(type(part).__name__) and "write" in said and "\n" not in said)
+    assert refusal(part, (2, 3, 4, 5))
+
+
+@EVERY
+def test_the_random_state_decides_the_weights(part: Encoder) -> None:
+    shape = fitting(part)[0]
+    first, again, other = (built(part, shape, seed)[0].state_dict() for seed in (0, 0, 1))
+    assert first.keys() == again.keys()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+@EVERY
+def test_the_gradient_reaches_every_parameter(part: Encoder) -> None:
+    shape = fitting(part)[-1]
+    network, dim = built(part, shape)
+    weight = torch.randn(dim, generator=torch.Generator().manual_seed(0))
+    (network(observations(shape, 8)) @ weight).square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@EVERY
+def test_in_evaluation_a_feature_depends_on_its_own_row(part: Encoder) -> None:
+    shape = fitting(part)[-1]
+    network, _ = built(part, shape)
+    network(observations(shape, 8))
+    network.eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    x = observations(shape, 8)
+    with torch.no_grad():
+        together, alone = network(x), network(x[2:3])
+    torch.testing.assert_close(together[2:3], alone, atol=1e-4, rtol=1e-4)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+@EVERY
+def test_rows_do_not_look_alike(part: Encoder) -> None:
+    shape = fitting(part)[-1]
+    network, _ = built(part, shape)
+    features = network(observations(shape, 8))
+    assert torch.pdist(features).min() > 1e-4
+
+
+@EVERY
+def test_memory_layout_changes_nothing(part: Encoder) -> None:
+    for shape in fitting(part):
+        if len(shape) == 3:
+            network = built(part, shape)[0].eval()
+            x = observations(shape)
+            with torch.no_grad():
+                expected = network(x)
+                last = network.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last))
+            torch.testing.assert_close(last, expected, atol=1e-4, rtol=1e-4)
+
+
+@EVERY
+def test_it_is_a_value_that_explains_itself(part: Encoder) -> None:
+    assert part == type(part)()
+    assert hash(part) == hash(type(part)())
+    assert summary(type(part)).endswith(".")
+    assert all(field._doc for field in chz.chz_fields(part).values())
