@@ -1,0 +1,104 @@
+"""One page that shows a run: a single file without scripts and without anything to fetch."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from kontrast.files import write_whole
+from kontrast.report import gallery, tables
+from kontrast.report.answer import RECOVERED, answer
+from kontrast.report.figures import Drawing, bars, curves, style
+from kontrast.report.inline import inline
+from kontrast.report.maps import maps
+from kontrast.report.record import Record, flat
+from kontrast.text import plain
+
+QUESTIONS = {
+    "pairing": "Which views belong together?",
+    "space": "Where do embeddings live?",
+    "teacher": "Whose embedding is the answer?",
+    "objective": "What counts as agreement, and what stops collapse?",
+}
+FIRST = ("data", "dataset", "pairing", "encoder", "head", "space", "teacher", "objective")
+
+
+def write_page(record: Record, folder: Path | str) -> Path:
+    """Write report.html into a folder, and its figures as SVG and PNG into `figures` beside it; the path of the page.
+
+    The same record gives the same bytes. The page runs nothing and loads nothing: its policy forbids both.
+    """
+    folder = Path(folder)
+    if (folder / "figures").is_symlink():
+        raise ValueError(f"{folder / 'figures'} is a link to another place; remove it")
+    with style():
+        drawings = {"curves": curves(record.metrics), "bars": bars(record), "maps": maps(record)}
+    neighbors, neighbor_sheet = gallery.neighbor_rows(record)
+    pairs, pair_sheet = gallery.pair_rows(record)
+    files = {f"{drawn.name}.svg": drawn.svg.encode() for group in drawings.values() for drawn in group}
+    files |= {f"{drawn.name}.png": drawn.png for group in drawings.values() for drawn in group}
+    files |= {name: x for name, x in (("neighbors.png", neighbor_sheet), ("pairs.png", pair_sheet)) if x is not None}
+    for name, content in files.items():
+        write_whole(folder / "figures" / name, content)
+    page = folder / "report.html"
+    shown = {name: [_inlined(drawn) for drawn in group] for name, group in drawings.items()}
+    write_whole(page, _render(record, neighbors=neighbors, pairs=pairs, **shown).encode())
+    return page
+
+
+def _inlined(drawn: Drawing) -> dict[str, object]:
+    return {"title": drawn.title, "svg": inline(drawn.svg, drawn.name, drawn.alt)}
+
+
+def _render(record: Record, **shown: Any) -> str:
+    """The page's text. Whatever the record says is escaped by the template."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    files = resources.files(__package__)
+    sheet = files.joinpath("page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(files.joinpath("page.html.jinja").read_text(encoding="utf-8"))
+    made = tables.layout(record.scores)
+    return template.render(
+        title=plain(record.title, 120),
+        answer=answer(record),
+        command=plain(record.command, 4000),
+        parts=_parts(record.experiment),
+        environment={plain(key, 60): plain(value, 400) for key, value in flat(record.environment).items()},
+        table=made,
+        heads=tables.COLUMNS,
+        meaning=[(key, tables.COLUMNS[key], tables.MEANING[key]) for key in made.columns],
+        recovered=RECOVERED,
+        vectors=record.pictures is None or record.pictures.ndim == 2,
+        deviations=any(line.deviation for section in made.sections for line in section.lines),
+        count=0 if record.pictures is None else len(record.pictures),
+        named=record.labels is not None,
+        style=Markup(sheet),
+        policy=policy,
+        **shown,
+    )
+
+
+def _parts(experiment: Mapping[str, object]) -> list[dict[str, Any]]:
+    """A row for each part of the experiment, the parts of the four questions first, and its options under it."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in flat(experiment).items():
+        name, _, option = key.partition(".")
+        row = found.setdefault(name, {"name": plain(name, 60), "value": "", "options": []})
+        if option:
+            row["options"].append((plain(option, 80), plain(value)))
+        else:
+            row["value"] = plain(value)
+        row["question"] = QUESTIONS.get(name, "")
+    order = sorted(found, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    parts = [found[name] for name in order]
+    single = [part for part in parts if not part["options"] and part["name"] not in FIRST]
+    rest = {"name": "run", "value": "", "options": [(part["name"], part["value"]) for part in single], "question": ""}
+    return [part for part in parts if part not in single] + ([rest] if single else [])

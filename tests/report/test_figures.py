@@ -1,0 +1,208 @@
+"""Curves, bars and maps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from made_records import Factor, classification, sprites
+
+from kontrast.report import colors
+from kontrast.report.figures import _panels, _rolling, bars, curves, style
+from kontrast.report.maps import _flatten, maps
+from kontrast.scores import Score
+from kontrast.text import plain
+
+ODD = ["$x_1$", "$\\frac{", "a_b^c", "\\alpha", "%s {0}", "猫", "", " ", "_hidden", "x" * 500, "a\nb", "]]>", "--"]
+
+
+def drawn(record):
+    with style():
+        return [*curves(record.metrics), *bars(record), *maps(record)]
+
+
+def test_the_same_record_gives_the_same_bytes():
+    assert drawn(sprites()) == drawn(sprites())
+
+
+def test_settings_of_the_user_change_nothing_and_stay(classes_record):
+    before = drawn(classes_record)
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
+        assert drawn(classes_record) == before
+        assert mpl.rcParams["font.size"] == 30
+
+
+ALONE = """
+import sys, types
+package = types.ModuleType("kontrast")
+package.__path__ = [sys.argv[1]]
+sys.modules["kontrast"] = package
+from made_records import sprites
+from kontrast.report import markdown, print_scores, write_page
+write_page(sprites(), sys.argv[2])
+markdown(sprites().scores)
+assert not {"torch", "matplotlib.pyplot"} & set(sys.modules)
+light = ("kontrast.report", "kontrast.scores", "kontrast.files", "kontrast.text")
+assert not [name for name in sys.modules if name.startswith("kontrast.") and not name.startswith(light)]
+"""
+
+
+def test_it_needs_neither_torch_nor_pyplot_nor_the_rest_of_the_package(tmp_path):
+    package = Path(colors.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", ALONE, package, tmp_path], check=True, cwd=Path(__file__).parent)
+
+
+def test_drawings_have_distinct_names_and_words():
+    found = drawn(sprites()) + drawn(classification())
+    names = [d.name for d in drawn(sprites())]
+    assert len(set(names)) == len(names)
+    assert all(len(d.alt) > 20 for d in found)
+    assert "scale 0.967 (0.412 untrained" in next(d.alt for d in found if d.name.startswith("bars"))
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_names_are_never_read_as_mathematics(name):
+    factors = tuple(Factor(f"{name}{i}", kind, 0, 1) for i, kind in enumerate(("continuous", "periodic", "discrete")))
+    record = sprites(
+        metrics=[{"step": i, f"{name}/{name}": 1.0, f"{name}/b": 2.0} for i in range(3)],
+        scores=[Score(name, f"{name}/{f.name}", 0.5) for f in factors],
+        embedding=np.eye(9),
+        latents=np.zeros((9, 3)),
+        factors=factors,
+        pictures=None,
+    )
+    found = drawn(record)
+    assert len(found) == 5
+    shown = {"": "total", " ": "\u2013"}.get(name, plain(name, 28).replace("_", " ").strip())
+    assert f">{escape(shown)}<" in found[0].svg
+
+
+def test_legends_leave_no_class_out():
+    with style():
+        (found,) = maps(classification(classes=["_x", "", "$y$", *"abcdefg"]))
+    assert all(f">{name}<" in found.svg for name in ("\u2009_x", "\u2013", "$y$", *"abcdefg"))
+
+
+def test_metrics_are_grouped_by_what_stands_before_the_slash():
+    rows = [
+        {"step": i, "epoch": 0.1, "loss": 3.0, "loss/a": 1.0, "rate": 0.1, "note": "x", "ok": True} for i in range(4)
+    ]
+    rows[2]["online/accuracy"] = 0.5
+    with style():
+        found = curves(rows)
+    assert [d.title for d in found] == ["loss", "online probe", "learning rate"]
+    assert "total from 3.000 to 3.000; a from 1.000" in found[0].alt
+
+
+def test_curves_of_any_numbers_in_any_order():
+    values = [10**400, 1e308, -1e308, 1e-320, 5, float("-inf"), 2.0]
+    with style(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (found,) = curves([{"step": step, "loss": v} for step, v in zip((9, 3, 4, 1, 7, 8, 2), values, strict=True)])
+    assert "loss from 1.0e-320 to nan" in found.alt
+
+
+def test_long_curves_are_thinned():
+    with style():
+        (found,) = curves([{"step": i, "loss": float(i % 7)} for i in range(50_000)])
+    assert len(found.svg) < 100_000
+
+
+def test_curves_with_gaps_and_without_points():
+    assert curves([]) == []
+    values = [1.0, float("nan"), float("inf"), 2.0] * 60
+    with style(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (found,) = curves([{"step": i, "loss": v} for i, v in enumerate(values)])
+    assert found.png[:4] == b"\x89PNG"
+
+
+def test_the_rolling_mean_is_a_mean_of_finite_neighbors():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=400)
+    y[rng.random(400) < 0.2] = np.nan
+    y[100:140] = np.nan
+    half = 5
+    naive = [
+        np.mean(w) if len(w := (v := y[max(i - half, 0) : i + half + 1])[np.isfinite(v)]) else np.nan
+        for i in range(400)
+    ]
+    np.testing.assert_allclose(_rolling(y), naive, rtol=0, atol=1e-12)
+
+
+def test_panels_join_metrics_of_different_factors_only():
+    rows = [Score("a", m, 1.0) for m in ("r2/x", "r2/y", "accuracy/shape", "mae/x", "mae/shape")]
+    assert [[row.metric for row in panel] for panel in _panels(rows)] == [
+        ["r2/x", "r2/y", "accuracy/shape"],
+        ["mae/x", "mae/shape"],
+    ]
+
+
+def test_bars_survive_scores_that_are_far_off():
+    values = (float("nan"), -7.0, 3.0, 0.5, 0.0)
+    rows = [
+        Score("a", f"r2/{f.name}", v, untrained=-9.0, null=float("nan"))
+        for f, v in zip(sprites().factors, values, strict=True)
+    ]
+    with style():
+        (found,) = bars(sprites(scores=rows))
+    assert "scale -7.000" in found.alt
+
+
+def test_principal_components_are_those_of_the_covariance():
+    z = np.random.default_rng(0).normal(size=(300, 5)) @ np.diag([5, 3, 1, 0.5, 0.1])
+    points, shares = _flatten(z)
+    values = np.sort(np.linalg.eigvalsh(np.cov(z.T)))[::-1]
+    np.testing.assert_allclose(points.var(axis=0, ddof=1), values[:2], rtol=1e-9)
+    np.testing.assert_allclose(shares, values[:2] / values.sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "z", [np.zeros((5, 3)), np.arange(5.0)[:, None], np.full((5, 2), np.nan), np.zeros((0, 4)), np.eye(3)]
+)
+def test_maps_of_degenerate_embeddings(z):
+    record = sprites(embedding=z, latents=None, factors=(), pictures=None)
+    with style():
+        found = maps(record)
+    assert len(found) == (1 if np.isfinite(z).all() and len(z) else 0)
+
+
+def test_maps_are_colored_by_what_is_known():
+    with style():
+        assert [d.title for d in maps(sprites())] == ["shape", "scale", "orientation", "position x"]
+        (one,) = maps(classification())
+        few = maps(classification(labels=np.full(3000, -1)))
+        hundred = maps(classification(labels=np.arange(3000) % 100, classes=()))
+    assert (one.title, "airplane" in one.svg) == ("class", True)
+    assert "others" in few[0].svg
+    assert "others" in hundred[0].svg
+
+
+def test_oklch_gives_known_colors():
+    light, chroma, hue = np.array(
+        [[1, 0, 0], [0, 0, 0], [0.627955, 0.257683, 29.2339], [0.519752, 0.176858, 142.4953]]
+    ).T
+    expected = [[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0.501961, 0]]
+    np.testing.assert_allclose(colors.oklch(light, chroma, hue), expected, atol=2e-3)
+
+
+def test_the_ring_of_colors_closes_and_the_line_does_not():
+    ring, line = colors.cyclic().colors, colors.sequential().colors
+    assert np.abs(ring[0] - ring[-1]).max() < 0.02
+    assert np.abs(line[0] - line[-1]).max() > 0.3
+
+
+def luminance(color):
+    x = np.asarray(mpl.colors.to_rgb(color))
+    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("color", [colors.TRAINED, colors.UNTRAINED, colors.RAW, colors.FLOOR, *colors.SERIES])
+def test_marks_stand_out_from_the_page(color):
+    assert 1.05 / (luminance(color) + 0.05) > 3
