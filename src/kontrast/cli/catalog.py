@@ -1,0 +1,89 @@
+"""`kontrast list` and `kontrast show`: what there is, and what an experiment consists of."""
+
+from __future__ import annotations
+
+import inspect
+
+import chz
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kontrast import methods, parts
+from kontrast.augmentations import Augmentation
+from kontrast.datasets import Dataset
+from kontrast.encoders import Encoder
+from kontrast.experiment import Experiment, values
+from kontrast.heads import Head
+from kontrast.objectives import Objective
+from kontrast.optimizers import Optimizer
+from kontrast.pairings import Pairing
+from kontrast.probes import Probe
+from kontrast.schedules import Schedule
+from kontrast.similarities import Similarity
+from kontrast.spaces import Space
+from kontrast.teachers import Teacher
+
+FAMILIES: dict[str, type] = {
+    "datasets": Dataset,
+    "pairings": Pairing,
+    "augmentations": Augmentation,
+    "encoders": Encoder,
+    "heads": Head,
+    "spaces": Space,
+    "teachers": Teacher,
+    "objectives": Objective,
+    "similarities": Similarity,
+    "optimizers": Optimizer,
+    "schedules": Schedule,
+    "probes": Probe,
+}
+
+
+def list_command(words: list[str]) -> None:
+    """Print methods and parts; all families, or those named."""
+    names = ["methods", *FAMILIES]
+    chosen = [parts.choose(word, names, "family") for word in words] or names
+    console = Console()
+    for name in chosen:
+        rows = (
+            {key: inspect.getdoc(method) or "" for key, method in methods.known().items()}
+            if name == "methods"
+            else {key: parts.summary(part) for key, part in parts.known(FAMILIES[name]).items()}
+        )
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+        table.add_column(no_wrap=True, style="bold", min_width=16)
+        table.add_column()
+        for key, text in rows.items():
+            table.add_row(Text(key), Text(text))
+        console.print(Text(name, "bold cyan"))
+        console.print(table)
+
+
+def show_command(words: list[str]) -> None:
+    """Print every field of a method's experiment."""
+    if not words:
+        raise ValueError(f"say which method to show: kontrast show METHOD, one of {', '.join(methods.known())}")
+    method = methods.get(words[0])
+    before, here = values(method()), values(method.read(words[1:]))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("field", "value", "from", "meaning"):
+        table.add_column(heading, no_wrap=heading == "field")
+    for path, value in here.items():
+        changed = path not in before or before[path] != value
+        origin = "command line" if changed else method.name if path in method.values else "default"
+        style = "bold green" if changed else "bold" if origin == method.name else ""
+        table.add_row(Text(path), Text(str(value), style), Text(origin, "dim"), Text(_meaning(path, here), "dim"))
+    console = Console()
+    console.print(Text(method.name, "bold cyan") + Text(f"  {inspect.getdoc(method)}"))
+    console.print(table)
+
+
+def _meaning(path: str, flat: dict[str, object]) -> str:
+    owner: type = Experiment
+    *parents, name = path.split(".")
+    for depth in range(len(parents)):
+        field = chz.chz_fields(owner)[parents[depth]].meta_factory
+        assert isinstance(field, parts.Named)
+        owner = parts.resolve(field.family, str(flat[".".join(parents[: depth + 1])]))
+    return str(chz.chz_fields(owner)[name]._doc)

@@ -1,0 +1,84 @@
+"""Commands and how they end. Nothing heavy is imported before a command needs it, so that help comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+COMMANDS = {
+    "list": ("catalog", "the methods and parts there are, a line each", "kontrast list [FAMILY]"),
+    "show": (
+        "catalog",
+        "a method's whole experiment: value, origin, meaning",
+        "kontrast show METHOD [field=value ...]",
+    ),
+    "train": ("work", "train an experiment", "kontrast train METHOD [field=value ...] [out=FOLDER] [resume=True]"),
+    "probe": ("work", "ask what a trained encoder learned", "kontrast probe RUN [PROBE ...] [probe.field=value ...]"),
+    "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
+    "embed": ("work", "embed a folder of pictures", "kontrast embed RUN FOLDER out=FILE.npz|.csv|.parquet"),
+    "data": ("work", "fetch a data set", "kontrast data get NAME [to=FOLDER]"),
+    "demo": ("pages", "minutes to a first result: recover the latents of sprites", "kontrast demo [out=FOLDER]"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit status: 0, 1 for trouble on the way, 2 for bad input, 128 + n when signal n came."""
+    parser = argparse.ArgumentParser(
+        prog="kontrast",
+        description="Show a network two views of the same thing, ask that they agree, and measure what it learned.",
+        epilog="kontrast COMMAND --help says how each is called.",
+    )
+    parser.add_argument("--version", action="version", version=f"kontrast {version('kontrast')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (_, summary, usage) in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, usage=usage, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        command.add_argument("words", nargs="*", help="names and field=value arguments, as in the usage line")
+    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    return _run(arguments.command, arguments.words)
+
+
+def _run(command: str, words: list[str]) -> int:
+    module = import_module(f"kontrast.cli.{COMMANDS[command][0]}")
+    from kontrast.training import Interrupted
+
+    warnings.showwarning = lambda message, *_, **__: _say("note", str(message))
+    try:
+        getattr(module, f"{command}_command")(words)
+    except Interrupted as error:
+        _say("left", str(error))
+        return 128 + error.number
+    except ArithmeticError as error:
+        _say("stopped", str(error))
+        return 1
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
+        _say("error", str(error))
+        return 2
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        _say("error", str(error))
+        return 1
+    except KeyboardInterrupt:
+        _say("left", "interrupted")
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _say(kind: str, text: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from kontrast.text import plain
+
+    styles = {"note": "yellow", "left": "yellow", "stopped": "red", "error": "red"}
+    console = Console(stderr=True)
+    console.print(Text(f"{kind}: ", styles[kind]) + Text(plain(text, 2000)), soft_wrap=True)

@@ -1,0 +1,202 @@
+"""An experiment: the parts, the optimizer, the budget and the seed, as one frozen value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import chz
+import torch
+from chz.blueprint import Castable
+from chz.blueprint._entrypoint import EntrypointException, ExtraneousBlueprintArg
+
+from kontrast import parts
+from kontrast.datasets import Dataset, FashionMNIST
+from kontrast.draws import derive
+from kontrast.encoders import Encoder, ResNet
+from kontrast.heads import Head, Projection
+from kontrast.model import Model, Student
+from kontrast.objectives import InfoNCE, Objective, Supervised
+from kontrast.optimizers import AdamW, Optimizer
+from kontrast.pairings import Augmented, Labeled, Pairing
+from kontrast.schedules import Schedule, WarmupCosine
+from kontrast.spaces import Space, Sphere
+from kontrast.teachers import Labels, Shared, Teacher
+
+EXCLUSIVE = ("epochs", "steps")
+"""Fields that say the same thing in two ways: giving one takes back the other."""
+
+
+@chz.chz(typecheck=True)
+class Experiment:
+    """Everything that determines what a run computes. Two equal experiments give the same parameters, bit for bit.
+
+    ValueError, at once, where the parts contradict each other.
+    """
+
+    method: str = chz.field(default="custom", doc="the preset it started from; a name, nothing more")
+    data: Dataset = parts.field(Dataset, FashionMNIST, doc="what is shown")
+    pairing: Pairing = parts.field(Pairing, Augmented, doc="which views belong together")
+    encoder: Encoder = parts.field(Encoder, ResNet, doc="the network whose feature one keeps")
+    head: Head = parts.field(Head, Projection, doc="from feature to embedding")
+    space: Space = parts.field(Space, Sphere, doc="where embeddings live")
+    predictor: Head | None = parts.field(Head, None, unspecified=Projection, doc="turns the embedding into a question")
+    teacher: Teacher = parts.field(Teacher, Shared, doc="whose embedding is the answer")
+    objective: Objective = parts.field(Objective, InfoNCE, doc="what counts as agreement")
+    optimizer: Optimizer = parts.field(Optimizer, AdamW, doc="how parameters follow the gradient")
+    schedule: Schedule = parts.field(Schedule, WarmupCosine, doc="the learning rate over the run")
+    batch: int = chz.field(default=256, doc="things in a step, over all processes")
+    epochs: float | None = chz.field(default=None, doc="length of the run in passes over the data; or give steps")
+    steps: int | None = chz.field(default=None, doc="length of the run in optimizer steps; or give epochs")
+    seed: int = chz.field(default=0, doc="seed of everything random")
+    joint: bool = chz.field(default=True, doc="views share one forward pass, and so their batch statistics")
+    precision: Literal["float32", "bfloat16"] = chz.field(default="float32", doc="number format inside the encoder")
+    online: bool = chz.field(default=True, doc="train a linear probe beside, which cannot touch the encoder")
+
+    @chz.validate
+    def _consistent(self) -> None:
+        if self.batch < 2:
+            raise ValueError(f"a batch needs at least two things to tell apart, not {self.batch}; write batch=256")
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give the length of the run either as epochs or as steps; write epochs=10, or steps=1000")
+        if not (self.epochs or self.steps or 0) > 0:
+            raise ValueError("a run needs a positive length; write epochs=10, or steps=1000")
+        self.pairing.check(self.data)
+        self.objective.check(self.space)
+        self._check_answers()
+
+    def _check_answers(self) -> None:
+        told = isinstance(self.objective, Supervised)
+        if told != isinstance(self.teacher, Labels) or told != isinstance(self.pairing, Labeled):
+            raise ValueError(
+                f"objective={type(self.objective).__name__} teacher={type(self.teacher).__name__} "
+                f"pairing={type(self.pairing).__name__} do not fit together: a supervised objective goes with "
+                "teacher=Labels pairing=Labeled, and every other one with neither"
+            )
+        if not isinstance(self.objective, Supervised) or not isinstance(self.pairing, Labeled):
+            return
+        if self.objective.target != self.pairing.target:
+            raise ValueError(
+                f"{type(self.objective).__name__} learns from {self.objective.target}; "
+                f"write pairing.target={self.objective.target}"
+            )
+
+    @property
+    def dim(self) -> int:
+        """The dimension of the embedding: the head's, or what the data calls for (classes, latents, else 128)."""
+        if self.head.dim is not None:
+            return self.head.dim
+        if isinstance(self.pairing, Labeled):
+            return len(self.data.classes) if self.pairing.target == "labels" else len(self.pairing.columns(self.data))
+        return len(self.data.factors) or 128
+
+    def length(self, rows: int | None) -> int:
+        """Optimizer steps of a run over `rows` rows (None: no end of them). ValueError if that is none."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        if rows is None:
+            raise ValueError(f"{type(self.data).__name__} has no end and so no epochs; write steps=1000 instead")
+        return math.ceil(self.epochs * (rows // self.batch))
+
+    def model(self) -> Model:
+        """The freshly initialized network of this experiment: the same weights whenever it is called."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(self.seed, "model"))
+            encoder, features = self.encoder.build(self.data.shape)
+            student = Student(encoder, self.head.build(features, self.dim), self.space)
+            predictor = None if self.predictor is None else self.predictor.build(self.dim, self.dim)
+            return Model(student, self.teacher, predictor, self.joint)
+
+
+def check_family(name: str, value: object) -> None:
+    """A ValueError if a part is given for a field of the experiment that holds parts of another family."""
+    field = chz.chz_fields(Experiment).get(name)
+    if field is not None and isinstance(field.meta_factory, parts.Named) and isinstance(value, parts.Part):
+        family = field.meta_factory.family
+        if not isinstance(value, family):
+            raise ValueError(f"{name}={value!r} is no {family.__name__}; write one of {', '.join(parts.known(family))}")
+
+
+def values(experiment: Experiment) -> dict[str, Any]:
+    """An experiment as JSON: each field's path with its value, and the class name where it is a part."""
+    flat = chz.beta_to_blueprint_values(experiment)
+    return {path: value.__name__ if isinstance(value, type) else value for path, value in flat.items()}
+
+
+def read(flat: Mapping[str, Any]) -> Experiment:
+    """The experiment that `values` wrote. Names resolve within their family; ValueError otherwise."""
+    classes: dict[str, type] = {"": Experiment}
+    given: dict[str, Any] = {}
+    for path in sorted(flat, key=lambda path: path.count(".")):
+        owner, _, name = path.rpartition(".")
+        if owner not in classes or name not in chz.chz_fields(classes[owner]):
+            raise ValueError(f"this version of kontrast knows no field {path!r} of an experiment")
+        meta = chz.chz_fields(classes[owner])[name].meta_factory
+        value = flat[path]
+        if isinstance(meta, parts.Named) and value is not None:
+            value = classes[path] = parts.resolve(meta.family, str(value))
+        given[path] = tuple(value) if isinstance(value, list) else value
+    return make(chz.Blueprint(Experiment).apply(given, layer_name="experiment.json"))
+
+
+def blueprint(preset: Mapping[str, Any], name: str, arguments: Sequence[str] = ()) -> chz.Blueprint[Experiment]:
+    """A preset with `field=value` arguments over it. Choosing another part takes back the options of the old one.
+
+    ValueError for an argument that is not of the form field=value.
+    """
+    given: dict[str, Castable] = {}
+    for argument in arguments:
+        path, equals, value = argument.partition("=")
+        if not equals or not path:
+            raise ValueError(f"write arguments as field=value, not {argument!r}")
+        given[path] = Castable(value)
+    return layered(preset, name, given, "command line")
+
+
+def layered(preset: Mapping[str, Any], name: str, given: Mapping[str, Any], layer: str) -> chz.Blueprint[Experiment]:
+    """A preset with other values over it, each remembering where it came from."""
+
+    def kept(path: str) -> bool:
+        replaced = any(path.startswith(f"{other}.") for other in given)
+        return not replaced and not (path in EXCLUSIVE and any(other in given for other in EXCLUSIVE))
+
+    base = {path: value for path, value in {"method": name, **preset}.items() if kept(path)}
+    return chz.Blueprint(Experiment).apply(base, layer_name=name).apply(given, layer_name=layer)
+
+
+def make(plan: chz.Blueprint[Experiment]) -> Experiment:
+    """The experiment a blueprint describes; whatever is wrong with it is a ValueError of one sentence."""
+    try:
+        return plan.make()
+    except EntrypointException as error:
+        raise ValueError(_explain(plan, error)) from None
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _explain(plan: chz.Blueprint[Experiment], error: EntrypointException) -> str:
+    text = str(error)
+    if isinstance(error, ExtraneousBlueprintArg):
+        match = re.search(r"argument '([^']+)'", text)
+        wrong = match.group(1) if match else text
+        fields = list(plan._make_lazy().all_params)
+        owner = wrong.rpartition(".")[0]
+        near = [path for path in fields if path.rpartition(".")[0] == owner]
+        if owner in fields and not near:
+            return f"there is no field named {wrong!r}: {owner}, as it is chosen here, has no options"
+        near = near or fields
+        try:
+            parts.choose(wrong, [path for path in near if path], "field")
+        except ValueError as hint:
+            return str(hint)
+    match = re.search(r"there is no .*", text)
+    if match:
+        return match.group(0)
+    match = re.search(r"argument '(.*)' provided for param '([^']+)'", text)
+    if match:
+        kind = re.search(r"Could not cast .* to (.*)", text)
+        return f"{match.group(2)}={match.group(1)} cannot be read" + (f" as {kind.group(1)}" if kind else "")
+    return " ".join(text.split())

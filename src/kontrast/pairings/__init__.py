@@ -1,0 +1,6 @@
+"""Pairings: which views belong together."""
+
+from kontrast.pairings.augmented import Augmented as Augmented
+from kontrast.pairings.conditional import Conditional as Conditional
+from kontrast.pairings.labeled import Labeled as Labeled
+from kontrast.pairings.pairing import Pairing as Pairing

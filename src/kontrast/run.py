@@ -1,0 +1,171 @@
+"""A run: the folder in which an experiment was trained, and what can be asked of it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kontrast import checkpoints, experiment
+from kontrast.checkpoints import Checkpoint, DamagedCheckpoint
+from kontrast.datasets import Dataset
+from kontrast.experiment import Experiment
+from kontrast.model import Student
+from kontrast.probes import Probe
+from kontrast.scores import Score
+from kontrast.views import Features, Split, Things
+
+Layer = Literal["feature", "embedding", "raw"]
+CHUNK = 500
+LIMIT = 20_000
+"""Rows of a data set without end that probes are given, of each split."""
+
+
+class Run:
+    """A trained experiment in its folder.
+
+    ValueError if the folder holds no run, or one that this version cannot read.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not (self.path / "experiment.json").is_file():
+            raise ValueError(f"{self.path} is no run: it has no experiment.json; give the out= of a kontrast train")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @functools.cached_property
+    def experiment(self) -> Experiment:
+        """What was trained."""
+        path = self.path / "experiment.json"
+        try:
+            flat = json.loads(path.read_text())
+        except ValueError:
+            raise ValueError(f"{path} is damaged: it is not JSON") from None
+        return experiment.read(flat)
+
+    def checkpoint(self, step: int | None = None) -> Checkpoint:
+        """The checkpoint of a step; by default the last one that is whole, saying so if a later one is damaged."""
+        folder = self.path / "checkpoints"
+        if step is not None:
+            if step not in checkpoints.steps(folder):
+                there = ", ".join(map(str, checkpoints.steps(folder))) or "none"
+                raise ValueError(f"{self.path} has no checkpoint of step {step}; there are: {there}")
+            return checkpoints.load(folder / f"step-{step:09d}")
+        found, damaged = checkpoints.latest(folder)
+        if found is None:
+            why = f": {damaged[0]}" if damaged else "; train it first"
+            raise DamagedCheckpoint(f"{self.path} has no checkpoint that can be read{why}")
+        for sentence in damaged:
+            warnings.warn(f"{sentence}; using step {found.step} instead", stacklevel=2)
+        return found
+
+    def student(self, untrained: bool = False, step: int | None = None) -> Student:
+        """The encoder, head and space in evaluation mode; `untrained`: as they were before the first step."""
+        student = self.experiment.model().student
+        if not untrained:
+            prefix = "model.student."
+            tensors = self.checkpoint(step).tensors
+            student.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        return student.eval()
+
+    def encode(
+        self,
+        split: Split,
+        layer: Layer = "feature",
+        *,
+        data: Dataset | None = None,
+        untrained: bool = False,
+        step: int | None = None,
+        limit: int | None = None,
+    ) -> Features:
+        """What the frozen encoder makes of a split: its feature, its embedding, or the raw observations as vectors.
+
+        `data` is another data set than the run's own, of the same shape; `step` a checkpoint other than the last.
+        `limit` takes the first rows; a data set without end gives 20,000 unless it says otherwise.
+        """
+        data = data or self.experiment.data
+        source = data.open(split)
+        student = None if layer == "raw" else self.student(untrained, step)
+        rows = limit if limit is not None or source.count is not None else LIMIT
+        chunks = [_encoded(student, layer, things) for things in source.chunks(CHUNK, rows)]
+        columns = [None if column[0] is None else np.concatenate(column) for column in zip(*chunks, strict=True)]
+        values, index, labels, latents = columns
+        assert values is not None
+        return Features(values, labels, latents, data.classes, data.factors, None, index)
+
+    def probe(
+        self, *probes: Probe, baselines: bool = True, step: int | None = None, limit: int | None = None
+    ) -> list[Score]:
+        """Ask probes of the trained encoder, and with `baselines` of the untrained one and, for labels, of raw pixels.
+
+        Each probe is fitted on the training split and scored on the test split. ValueError, before any encoding, where
+        the data lack what a probe needs.
+        """
+        glimpse = self.encode("test", "raw", limit=CHUNK)
+        for probe in probes:
+            probe.check(replace(glimpse, values=glimpse.values[:, :1]))
+        cache: dict[tuple[str, bool], tuple[Features, Features]] = {}
+
+        def features(layer: Layer, untrained: bool = False) -> tuple[Features, Features]:
+            if (layer, untrained) not in cache:
+                pair = (
+                    self.encode(split, layer, untrained=untrained, step=step, limit=limit)
+                    for split in ("train", "test")
+                )
+                cache[layer, untrained] = (next(pair), next(pair))
+            return cache[layer, untrained]
+
+        scores: list[Score] = []
+        for probe in probes:
+            found = probe(*features(probe.layer))
+            before = probe(*features(probe.layer, True)).values if baselines else {}
+            raw = _raw(probe, features("raw")) if baselines and probe.layer == "feature" else {}
+            for metric, value in found.values.items():
+                scores.append(
+                    Score(
+                        probe=type(probe).__name__,
+                        metric=metric,
+                        value=value,
+                        untrained=before.get(metric),
+                        raw=raw.get(metric),
+                        chance=found.chance.get(metric),
+                        protocol=f"{found.protocol}; layer: {probe.layer}",
+                    )
+                )
+        return scores
+
+
+def _raw(probe: Probe, features: tuple[Features, Features]) -> dict[str, float]:
+    try:
+        return probe(*features).values
+    except ValueError as error:
+        warnings.warn(f"{type(probe).__name__} says nothing of raw observations: {error}", stacklevel=3)
+        return {}
+
+
+Array = np.ndarray[Any, Any]
+Columns = tuple[Array, Array, Array | None, Array | None]
+
+
+@torch.no_grad()
+def _encoded(student: Student | None, layer: Layer, things: Things) -> Columns:
+    if student is None:
+        values = things.observations.flatten(1).float()
+    else:
+        values = student.features(things.observations)
+        if layer == "embedding":
+            values = student.embed(values)
+    return values.float().cpu().numpy(), things.index.cpu().numpy(), _array(things.labels), _array(things.latents)
+
+
+def _array(column: Tensor | None) -> Array | None:
+    return None if column is None else column.cpu().numpy()

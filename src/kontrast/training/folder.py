@@ -1,0 +1,95 @@
+"""The folder of a run while it is being written: who may write, what is there already, and what was recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from kontrast.experiment import Experiment, values
+
+LOCK = ".lock"
+
+
+@contextmanager
+def claimed(out: Path, experiment: Experiment, resume: bool) -> Iterator[None]:
+    """Hold the run folder for this process, after making sure that nothing in it would be lost.
+
+    ValueError: the folder holds something and `resume` is not asked for; it holds another experiment; or another
+    process is writing into it.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give another out=")
+    if not resume and out.is_dir() and any(entry.name != LOCK for entry in out.iterdir()):
+        raise ValueError(f"{out} is not empty; give another out=, or resume=True to go on with the run in it")
+    if resume:
+        _same(out, experiment)
+    fresh = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another process is writing into {out}; wait for it, or give another out=") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        if fresh and [entry.name for entry in out.iterdir()] == [LOCK]:
+            (out / LOCK).unlink()
+            out.rmdir()
+
+
+def _same(out: Path, experiment: Experiment) -> None:
+    path = out / "experiment.json"
+    if not path.exists():
+        if out.is_dir() and any(entry.name != LOCK for entry in out.iterdir()):
+            raise ValueError(f"{out} holds something that is no run (it has no experiment.json); give another out=")
+        return
+    try:
+        there = json.loads(path.read_text())
+    except ValueError:
+        raise ValueError(f"{path} is damaged, so the run in it cannot be resumed; give another out=") from None
+    here = json.loads(json.dumps(values(experiment)))
+    different = [
+        f"{field} is {there.get(field)!r} there and {here.get(field)!r} here"
+        for field in sorted({*there, *here})
+        if there.get(field) != here.get(field)
+    ]
+    if different:
+        raise ValueError(f"{out} holds another experiment: {'; '.join(different)}")
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Where a run took place: versions, machine, threads and the command."""
+    packages = ("kontrast", "torch", "numpy", "scipy", "scikit-learn")
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

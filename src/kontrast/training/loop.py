@@ -1,0 +1,273 @@
+"""The training loop: exact, resumable at every step, and the only place that sets devices, precision and threads."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from kontrast import checkpoints
+from kontrast.datasets import Source
+from kontrast.draws import Draws
+from kontrast.experiment import Experiment, values
+from kontrast.files import write_json
+from kontrast.model import Output
+from kontrast.objectives import Loss, agree
+from kontrast.run import Run
+from kontrast.training import folder
+from kontrast.training.interrupts import Interrupted, Interrupts
+from kontrast.training.online import OnlineProbe
+from kontrast.training.progress import Display
+from kontrast.training.records import Records
+from kontrast.views import Things
+
+ROWS = 100
+"""Rows of metrics in a run, at the most."""
+HELD_OUT = 1000
+"""Rows that the online probe is scored on."""
+
+
+class NonFinite(ArithmeticError):
+    """The loss or its gradient stopped being a number. The parameters are as they were before that step."""
+
+
+class Trainer:
+    """An experiment in progress: `step` counts the optimizer steps taken."""
+
+    def __init__(self, experiment: Experiment, device: torch.device) -> None:
+        self.experiment, self.device, self.step = experiment, device, 0
+        self.source: Source = experiment.data.open("train", device)
+        count = self.source.count
+        if count is not None and count < experiment.batch:
+            raise ValueError(
+                f"a batch of {experiment.batch} is larger than the {count} rows of the data; write batch={count}"
+            )
+        self.per_epoch = None if count is None else count // experiment.batch
+        self.steps = experiment.length(count)
+        self.model = experiment.model().to(device)
+        self.learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizer = experiment.optimizer.build(self.learned)
+        self.probe: OnlineProbe | None = None
+        self.waited = 0.0
+        if experiment.online and (experiment.data.classes or experiment.data.factors):
+            self.probe = OnlineProbe(experiment.data, self._feature_size(), experiment.seed).to(device)
+            self.held_out = list(experiment.data.open("test", device).chunks(250, HELD_OUT))
+
+    def advance(self) -> tuple[Loss, Tensor]:
+        """One optimizer step: the loss, and the norm of its gradient. NonFinite before anything changes."""
+        experiment = self.experiment
+        started = time.perf_counter()
+        draws = Draws(experiment.seed, self.step, experiment.batch)
+        things = self.source.batch(draws)
+        views = experiment.pairing(things, experiment.data, draws)
+        self.waited += time.perf_counter() - started
+        with self._precision():
+            output = self.model(views)
+        loss = agree(experiment.objective, output.asked, output.answers, views)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.learned if p.grad is not None])
+        if not bool(torch.stack([loss.total.detach(), norm]).isfinite().all()):
+            raise NonFinite(_blame(self.step, loss, output, things, self.model))
+        factor = experiment.schedule.factor(self.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = experiment.optimizer.rate * factor
+        self.optimizer.step()
+        self.step += 1
+        self.model.teacher.follow(self.step, self.steps)
+        if self.probe is not None:
+            self.probe.learn(output.features, things)
+        return loss, norm
+
+    def score(self) -> dict[str, float]:
+        """The online probe on held-out rows."""
+        if self.probe is None:
+            return {}
+        self.model.eval()
+        result = {self.probe.metric: self.probe.score(self._held_out_features())}
+        self.model.train()
+        return result
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a later step depends on, by name."""
+        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        parts = [("optimizer", self.optimizer)]
+        if self.probe is not None:
+            found |= {f"online.{name}": value for name, value in self.probe.state_dict().items()}
+            parts.append(("online_optimizer", self.probe.optimizer))
+        for prefix, optimizer in parts:
+            for number, state in optimizer.state_dict()["state"].items():
+                found |= {f"{prefix}.{number}.{name}": value for name, value in state.items() if value is not None}
+        return found
+
+    def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
+        """Go on from a checkpoint of the same experiment."""
+        self.step = checkpoint.step
+        self.model.load_state_dict(_under(checkpoint.tensors, "model."))
+        _restore_optimizer(self.optimizer, _under(checkpoint.tensors, "optimizer."))
+        if self.probe is not None:
+            self.probe.load_state_dict(_under(checkpoint.tensors, "online."))
+            _restore_optimizer(self.probe.optimizer, _under(checkpoint.tensors, "online_optimizer."))
+
+    def _feature_size(self) -> int:
+        self.model.eval()
+        with torch.no_grad(), self._precision():
+            things = next(self.experiment.data.open("test", self.device).chunks(2, 2))
+            size = self.model.student.features(things.observations).shape[1]
+        self.model.train()
+        return size
+
+    @torch.no_grad()
+    def _held_out_features(self) -> Iterator[tuple[Tensor, Things]]:
+        for things in self.held_out:
+            with self._precision():
+                features = self.model.student.features(things.observations)
+            yield features, things
+
+    def _precision(self) -> torch.autocast:
+        low = self.experiment.precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
+
+
+def train(
+    experiment: Experiment,
+    out: Path | str | None = None,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+    save_seconds: float = 60.0,
+    console: Console | None = None,
+) -> Run:
+    """Train an experiment in the folder `out` (default: runs/<method>) and return the run.
+
+    With `resume` it goes on from the last good checkpoint in `out`, bit for bit as if it had never stopped. It saves
+    every `save_seconds`, at the end, and when SIGINT, SIGTERM or SIGUSR1 asks it to leave.
+
+    ValueError before anything is written: the experiment cannot run, or `out` is not empty. NonFinite: the loss or
+    gradient stopped being finite. Interrupted: a signal came, and what was reached is saved.
+    """
+    out = Path(out) if out is not None else Path("runs") / experiment.method
+    if threads is not None:
+        torch.set_num_threads(threads)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with _deterministic(), folder.claimed(out, experiment, resume):
+        trainer = Trainer(experiment, place)
+        if resume:
+            _resume(trainer, out)
+        write_json(out / "experiment.json", values(experiment))
+        write_json(out / "environment.json", folder.environment(place))
+        with (
+            Interrupts() as interrupts,
+            Records(out, trainer.step) as records,
+            Display(trainer.steps, trainer.step, console) as display,
+        ):
+            _advance(trainer, out, interrupts, records, display, save_seconds)
+    return Run(out)
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Deterministic algorithms where there are any, and a warning where there are none."""
+    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)
+
+
+def _advance(
+    trainer: Trainer, out: Path, interrupts: Interrupts, records: Records, display: Display, save_seconds: float
+) -> None:
+    every = max(1, trainer.steps // ROWS)
+    started = marked = saved = time.perf_counter()
+    first = before = trainer.step
+    while trainer.step < trainer.steps and interrupts.received is None:
+        loss, norm = trainer.advance()
+        display.advance(trainer.step)
+        if trainer.step % every == 0 or trainer.step == trainer.steps:
+            now = time.perf_counter()
+            row = _row(trainer, loss, norm, now - marked, trainer.step - before)
+            records.write(row)
+            display.show(row, (now - started) / (trainer.step - first) * (trainer.steps - trainer.step))
+            trainer.waited, before, marked = 0.0, trainer.step, time.perf_counter()
+        if time.perf_counter() - saved >= save_seconds and trainer.step < trainer.steps:
+            _save(trainer, out)
+            saved = time.perf_counter()
+    _save(trainer, out)
+    if trainer.step < trainer.steps and interrupts.received is not None:
+        raise Interrupted(
+            interrupts.received,
+            f"stopped at step {trainer.step} of {trainer.steps}; resume=True out={out} goes on from there",
+        )
+
+
+def _row(trainer: Trainer, loss: Loss, norm: Tensor, seconds: float, steps: int) -> dict[str, float]:
+    experiment = trainer.experiment
+    row = {
+        "step": trainer.step,
+        "epoch": trainer.step / trainer.per_epoch if trainer.per_epoch else 0.0,
+        "loss": float(loss.total.detach()),
+        **{f"loss/{name}": float(value) for name, value in loss.parts.items()},
+        **{f"batch/{name}": float(value) for name, value in loss.measures.items()},
+        **trainer.score(),
+        "rate": experiment.optimizer.rate * experiment.schedule.factor(trainer.step - 1, trainer.steps),
+        "gradient_norm": float(norm),
+        "images_per_second": steps * experiment.batch / seconds,
+        "waiting": trainer.waited / seconds,
+    }
+    if not trainer.per_epoch:
+        del row["epoch"]
+    return row
+
+
+def _save(trainer: Trainer, out: Path) -> None:
+    tensors = trainer.tensors()
+    mark = checkpoints.fingerprint({name: value for name, value in tensors.items() if name.startswith("model.")})
+    checkpoints.save(out / "checkpoints", trainer.step, tensors, {"steps": trainer.steps, "fingerprint": mark})
+
+
+def _resume(trainer: Trainer, out: Path) -> None:
+    checkpoint, damaged = checkpoints.latest(out / "checkpoints")
+    for sentence in damaged:
+        warnings.warn(f"{sentence}; going back to the one before", stacklevel=3)
+    if checkpoint is None:
+        warnings.warn(f"{out} holds no checkpoint that is whole; starting from the first step", stacklevel=3)
+    else:
+        trainer.restore(checkpoint)
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for path, value in tensors.items():
+        number, _, name = path.partition(".")
+        state.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _blame(step: int, loss: Loss, output: Output, things: Things, model: torch.nn.Module) -> str:
+    bad = torch.stack([~z.isfinite().all(-1) for z in output.asked]).any(0)
+    terms = [name for name, value in loss.parts.items() if not bool(value.isfinite().all())]
+    where = [name for name, p in model.named_parameters() if p.grad is not None and not bool(p.grad.isfinite().all())]
+    what = (
+        f"the loss is {float(loss.total.detach())}" if not bool(loss.total.isfinite()) else "the gradient is not finite"
+    )
+    said = f"at step {step} {what}"
+    if terms:
+        said += f" (terms: {', '.join(terms)})"
+    if bool(bad.any()):
+        said += f", in rows {things.index[bad].tolist()[:8]}"
+    elif where:
+        said += f", first in {where[0]}"
+    return said + "; no parameter was changed: lower optimizer.rate or raise objective.temperature, and resume"

@@ -1,0 +1,130 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from kontrast import checkpoints
+from kontrast.checkpoints import DamagedCheckpoint
+
+TENSORS = {"b": torch.arange(6).reshape(2, 3), "a": torch.randn(4).bfloat16(), "c": torch.tensor(2.5)}
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    path = checkpoints.save(tmp_path, 3, TENSORS, {"note": "x"})
+    found = checkpoints.load(path)
+    assert (found.step, found.state["note"]) == (3, "x")
+    assert checkpoints.fingerprint(found.tensors) == checkpoints.fingerprint(TENSORS)
+
+
+def test_the_last_two_are_kept(tmp_path):
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, step, TENSORS, {})
+    assert checkpoints.steps(tmp_path) == [2, 3]
+
+
+def test_strays_of_a_killed_process_are_swept(tmp_path):
+    (tmp_path / ".partial-000000001-77").mkdir()
+    checkpoints.save(tmp_path, 2, TENSORS, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000002"]
+
+
+def test_saving_a_step_again_keeps_what_is_whole_and_replaces_what_is_not(tmp_path):
+    path = checkpoints.save(tmp_path, 1, TENSORS, {})
+    (path / "state.json").write_text("{}")
+    checkpoints.save(tmp_path, 1, TENSORS, {})
+    assert checkpoints.load(path).step == 1
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json", "manifest.json"])
+def test_every_kind_of_damage_is_found(name, tmp_path):
+    path = checkpoints.save(tmp_path, 1, TENSORS, {"steps": 5}) / name
+    content = path.read_bytes()
+    draws = random.Random(0)
+    damaged = [content[: draws.randrange(len(content))] for _ in range(20)]
+    if name != "manifest.json":
+        for _ in range(60):
+            flipped = bytearray(content)
+            flipped[draws.randrange(len(content))] ^= 1 << draws.randrange(8)
+            damaged.append(bytes(flipped))
+    for wrong in damaged:
+        path.write_bytes(wrong)
+        with pytest.raises(DamagedCheckpoint, match="step-000000001"):
+            checkpoints.load(path.parent)
+    path.unlink()
+    with pytest.raises(DamagedCheckpoint):
+        checkpoints.load(path.parent)
+
+
+def test_a_manifest_never_lends_its_bits_to_a_wrong_file(tmp_path):
+    """A flipped bit of the manifest is either found or harmless: what loads is what was saved."""
+    path = checkpoints.save(tmp_path, 1, TENSORS, {}) / "manifest.json"
+    content = path.read_bytes()
+    for at in range(len(content)):
+        flipped = bytearray(content)
+        flipped[at] ^= 1
+        path.write_bytes(bytes(flipped))
+        try:
+            found = checkpoints.load(path.parent)
+        except DamagedCheckpoint:
+            continue
+        assert checkpoints.fingerprint(found.tensors) == checkpoints.fingerprint(TENSORS)
+
+
+def test_the_newest_whole_one_is_found_and_the_damaged_ones_named(tmp_path):
+    checkpoints.save(tmp_path, 1, TENSORS, {})
+    newest = checkpoints.save(tmp_path, 2, TENSORS, {})
+    (newest / "tensors.safetensors").write_bytes(b"")
+    found, damaged = checkpoints.latest(tmp_path)
+    assert found.step == 1
+    assert len(damaged) == 1
+    assert "step-000000002" in damaged[0]
+
+
+def test_a_folder_without_checkpoints_has_none(tmp_path):
+    assert checkpoints.latest(tmp_path / "nothing") == (None, [])
+
+
+def test_the_fingerprint_sees_names_shapes_types_and_bytes():
+    x = torch.zeros(4)
+    same = checkpoints.fingerprint({"x": x})
+    others = [{"y": x}, {"x": x.reshape(2, 2)}, {"x": x.int()}, {"x": -x}]
+    assert all(checkpoints.fingerprint(other) != same for other in others)
+
+
+SAVES = """
+import sys, torch
+from pathlib import Path
+from kontrast import checkpoints
+step = 0
+print("ready", flush=True)
+while True:
+    step += 1
+    checkpoints.save(Path(sys.argv[1]), step, {"x": torch.full((500_000,), float(step))}, {})
+    print(step, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_while_saving_loses_at_most_the_save_under_way(tmp_path):
+    draws = random.Random(1)
+    for number in range(8):
+        folder = tmp_path / str(number)
+        with subprocess.Popen(
+            [sys.executable, "-c", SAVES, str(folder)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        ) as process:
+            for _ in range(4):
+                process.stdout.readline()
+            time.sleep(draws.random() * 0.05)
+            process.send_signal(signal.SIGKILL)
+            said = [int(line) for line in process.stdout.read().split()]
+        found, damaged = checkpoints.latest(folder)
+        assert damaged == []
+        assert found.step >= max(said, default=3)
+        assert (found.tensors["x"] == found.step).all()

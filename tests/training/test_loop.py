@@ -1,0 +1,158 @@
+import json
+
+import pytest
+import torch
+from filelock import FileLock
+from rich.console import Console
+
+import kontrast
+from kontrast import checkpoints, train
+from kontrast.objectives import InfoNCE
+from kontrast.training import NonFinite, loop
+
+from small import digits, latents
+
+QUIET = Console(quiet=True)
+
+
+def test_a_run_leaves_its_files(tmp_path):
+    run = train(digits(), tmp_path / "a run with spaces, ünïcode", console=QUIET)
+    names = {path.name for path in run.path.iterdir()}
+    assert {"experiment.json", "environment.json", "metrics.jsonl", "checkpoints"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["packages"]["torch"] == torch.__version__
+    assert environment["threads"] == torch.get_num_threads()
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 13))
+    assert {"loss", "loss/alignment", "loss/uniformity", "online/accuracy", "rate", "waiting", "epoch"} <= set(rows[0])
+    assert run.experiment == digits()
+
+
+def test_tensorboard_reads_the_events(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = train(latents(), tmp_path / "run", console=QUIET)
+    events = EventAccumulator(str(run.path))
+    events.Reload()
+    losses = events.Scalars("loss")
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [event.step for event in losses] == [row["step"] for row in rows]
+    assert [event.value for event in losses] == pytest.approx([row["loss"] for row in rows])
+
+
+def test_the_rate_follows_the_schedule_in_closed_form(tmp_path):
+    experiment = latents(steps=20)
+    run = train(experiment, tmp_path / "run", console=QUIET)
+    for line in (run.path / "metrics.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        assert row["rate"] == experiment.optimizer.rate * experiment.schedule.factor(row["step"] - 1, 20)
+
+
+def test_training_brings_the_loss_below_chance(tmp_path):
+    run = train(latents(steps=150), tmp_path / "run", console=QUIET)
+    last = json.loads((run.path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["loss"] < 4.0  # chance is log(127) = 4.84
+    assert last["online/r2"] > 0.5
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("do not lose this")
+    with pytest.raises(ValueError, match="is not empty"):
+        train(latents(), tmp_path, console=QUIET)
+    with pytest.raises(ValueError, match="no run"):
+        train(latents(), tmp_path, resume=True, console=QUIET)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ValueError, match="is a file"):
+        train(latents(), tmp_path / "out", console=QUIET)
+
+
+def test_another_experiment_is_refused_with_the_difference(tmp_path):
+    train(latents(steps=2), tmp_path / "run", console=QUIET)
+    changed = latents(steps=2, objective=InfoNCE(temperature=0.2))
+    with pytest.raises(ValueError, match=r"objective.temperature is 0.1 there and 0.2 here"):
+        train(changed, tmp_path / "run", resume=True, console=QUIET)
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    run = train(latents(steps=2), tmp_path / "run", console=QUIET)
+    with FileLock(run.path / ".lock"), pytest.raises(ValueError, match="another process is writing"):
+        train(latents(steps=2), run.path, resume=True, console=QUIET)
+
+
+def test_what_cannot_run_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ValueError, match="larger than the"):
+        train(digits(batch=5000), tmp_path / "run", console=QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_what_is_not_finite_stops_before_the_update(what, tmp_path, monkeypatch):
+    before = []
+
+    def poisoned(objective, x, y, key):
+        loss = original(objective, x, y, key)
+        if len(steps) == 5:
+            before.append(checkpoints.fingerprint(trainers[0].model.state_dict()))
+            spoil = torch.nan if what == "loss" else (x * 0).sum().sqrt()  # sqrt has an infinite slope at 0
+            return loss._replace(total=loss.total + spoil)
+        return loss
+
+    original, advance = InfoNCE.__call__, loop.Trainer.advance
+    steps, trainers = [], []
+
+    def counted(trainer):
+        trainers[:] = [trainer]
+        steps.append(trainer.step)
+        return advance(trainer)
+
+    monkeypatch.setattr(InfoNCE, "__call__", poisoned)
+    monkeypatch.setattr(loop.Trainer, "advance", counted)
+    with pytest.raises(NonFinite, match=f"at step 4 the {what} is .*no parameter was changed"):
+        train(latents(), tmp_path / "run", console=QUIET)
+    assert checkpoints.fingerprint(trainers[0].model.state_dict()) == before[0]
+
+
+def test_the_last_good_checkpoint_survives_a_divergence(tmp_path, monkeypatch):
+    advance = loop.Trainer.advance
+
+    def diverges(trainer):
+        if trainer.step == 6:
+            raise NonFinite("at step 6 the loss is nan")
+        return advance(trainer)
+
+    monkeypatch.setattr(loop.Trainer, "advance", diverges)
+    with pytest.raises(NonFinite):
+        train(latents(), tmp_path / "run", save_seconds=0.0, console=QUIET)
+    monkeypatch.undo()
+    assert checkpoints.latest(tmp_path / "run" / "checkpoints")[0].step == 6
+    assert train(latents(), tmp_path / "run", resume=True, console=QUIET).checkpoint().step == 12
+
+
+def test_plain_lines_where_there_is_no_terminal(tmp_path, capsys):
+    train(latents(steps=40), tmp_path / "run", console=Console(force_terminal=False, width=200))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 20
+    assert lines[-1].startswith("step 40/40  loss ")
+    for word in ("alignment", "uniformity", "online/r2", "images/s", "waiting for data", "left 0:00"):
+        assert word in lines[-1]
+
+
+def test_bfloat16_trains_and_keeps_parameters_in_float32(tmp_path):
+    run = train(digits(precision="bfloat16", steps=4), tmp_path / "run", console=QUIET)
+    assert {tensor.dtype for name, tensor in run.checkpoint().tensors.items() if "weight" in name} == {torch.float32}
+
+
+def test_the_supervised_objectives_train(tmp_path):
+    from kontrast import methods
+    from kontrast.datasets import Digits
+    from kontrast.encoders import Conv
+
+    experiment = methods.supervised(data=Digits(), encoder=Conv(width=8), batch=64, steps=60)
+    run = kontrast.train(experiment, tmp_path / "labels", console=QUIET)
+    last = json.loads((run.path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["batch/accuracy"] > 0.6
