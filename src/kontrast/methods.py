@@ -80,7 +80,7 @@ def inversion() -> Values:
         "pairing": pairings.Conditional,
         "pairing.similarity": similarities.Cosine,
         "pairing.temperature": 0.1,
-        "encoder": encoders.Mlp,
+        "encoder": encoders.ResidualMlp,
         "head": heads.Linear,
         "space": spaces.Sphere,
         "teacher": teachers.Shared,
@@ -88,7 +88,7 @@ def inversion() -> Values:
         "objective.similarity": similarities.Cosine,
         "objective.temperature": 0.1,
         "optimizer": optimizers.Adam,
-        "optimizer.rate": 1e-3,
+        "optimizer.rate": 2e-3,
         "schedule": schedules.WarmupCosine,
         "batch": 512,
         "steps": 3000,
@@ -131,12 +131,18 @@ def words(experiment: Experiment) -> list[str]:
     found = known().get(experiment.method)
     if found is None:
         raise ValueError(f"no command line gives an experiment of the method {experiment.method!r}; set it in Python")
-    here, preset = values(experiment), dict(values(found()))
-    said: list[str] = [experiment.method]
-    for path, value in here.items():
-        # A part chosen anew starts from its own defaults, so only what differs from those is still to be said.
-        if path not in preset or preset[path] != value:
-            if path in EXCLUSIVE and value is None:
-                continue
-            said.append(f"{path}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
-    return said
+    here, preset = values(experiment), values(found())
+    said = [
+        f"{path}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for path, value in here.items()
+        if (path not in preset or preset[path] != value) and not (path in EXCLUSIVE and value is None)
+    ]
+    for word in reversed(said):
+        # What a part chosen anew has by itself need not be said.
+        fewer = [other for other in said if other != word]
+        try:
+            if found.read(fewer) == experiment:
+                said = fewer
+        except ValueError:
+            continue
+    return [experiment.method, *said]

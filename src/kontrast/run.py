@@ -137,6 +137,7 @@ class Run:
                         value=value,
                         untrained=before.get(metric),
                         raw=raw.get(metric),
+                        null=found.null.get(metric),
                         chance=found.chance.get(metric),
                         protocol=f"{found.protocol}; layer: {probe.layer}",
                     )

@@ -40,7 +40,7 @@ def splits(**options: int) -> tuple[Features, Features]:
 
 def finite(scores: Scores) -> None:
     assert scores.values
-    for value in (*scores.values.values(), *scores.chance.values()):
+    for value in (*scores.values.values(), *scores.chance.values(), *scores.null.values()):
         assert type(value) is float
         assert math.isfinite(value)
     assert scores.protocol
@@ -60,10 +60,10 @@ def test_scores_are_finite_floats_with_a_protocol_of_one_line(probe: Probe) -> N
 
 
 @EVERY
-def test_chance_has_the_names_of_the_values(probe: Probe) -> None:
+def test_chance_and_null_have_the_names_of_the_values(probe: Probe) -> None:
     scores = probe(*splits())
-    if scores.chance:
-        assert list(scores.chance) == list(scores.values)
+    for floor in filter(None, (scores.chance, scores.null)):
+        assert list(floor) == list(scores.values)
 
 
 @EVERY

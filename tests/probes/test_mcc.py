@@ -54,7 +54,7 @@ def test_factors_up_to_order_sign_and_scale_score_one() -> None:
     scores = MCC()(*split(h, z))
     assert list(scores.values) == ["mcc/pearson", "mcc/spearman", *(f"mcc/pearson/z{i}" for i in range(5))]
     assert scores.values == pytest.approx(dict.fromkeys(scores.values, 1.0), abs=1e-12)
-    assert scores.chance["mcc/pearson"] == pytest.approx(0, abs=0.03)
+    assert scores.null["mcc/pearson"] == pytest.approx(0, abs=0.03)
 
 
 def test_the_matching_and_the_sign_come_from_train() -> None:
@@ -125,12 +125,12 @@ def test_only_continuous_factors_take_part() -> None:
         MCC().check(Features(z[:, :1], latents=z[:, :1], factors=(Factor("angle", "periodic"),)))
 
 
-def test_the_seed_moves_chance_and_nothing_else() -> None:
+def test_the_seed_moves_the_null_and_nothing_else() -> None:
     pair = split(uniform(200) ** 3, uniform(200))
     one, other = MCC(seed=1)(*pair), MCC(seed=2)(*pair)
     assert one.values == other.values
-    assert one.chance != other.chance
-    assert MCC(permutations=0)(*pair).chance == {}
+    assert one.null != other.null
+    assert MCC(permutations=0)(*pair).null == {}
     with pytest.raises(ValueError, match="; write "):
         MCC(seed=-1)
 

@@ -77,24 +77,24 @@ def test_noise_scores_below_zero_where_in_sample_it_would_not() -> None:
     assert value == pytest.approx(-d / (n - d - 1), abs=0.06)
 
 
-def test_chance_is_that_of_noise() -> None:
+def test_the_null_is_that_of_noise() -> None:
     rng = np.random.default_rng(0)
     n, d = 1000, 100
     z = rng.uniform(size=(2 * n, 5))
     x = np.concatenate([z, rng.normal(size=(2 * n, d - 5))], 1)
     scores = Recovery(permutations=20)(*split(x, z))
     assert scores.values["r2/mean"] == pytest.approx(1)
-    assert list(scores.chance) == list(scores.values)
-    assert scores.chance["r2/mean"] == pytest.approx(-d / (n - d - 1), abs=0.03)
-    assert "chance from 20 permutations" in scores.protocol
+    assert list(scores.null) == list(scores.values)
+    assert scores.null["r2/mean"] == pytest.approx(-d / (n - d - 1), abs=0.03)
+    assert "null from 20 permutations" in scores.protocol
 
 
-def test_the_seed_moves_chance_and_nothing_else() -> None:
+def test_the_seed_moves_the_null_and_nothing_else() -> None:
     pair = split(*mixed())
     one, other = Recovery(seed=1)(*pair), Recovery(seed=2)(*pair)
     assert one.values == other.values
-    assert one.chance != other.chance
-    assert Recovery(permutations=0)(*pair).chance == {}
+    assert one.null != other.null
+    assert Recovery(permutations=0)(*pair).null == {}
 
 
 def test_an_intercept_is_fitted() -> None:
@@ -137,7 +137,7 @@ def test_a_factor_constant_in_test_is_left_out_and_named() -> None:
     latents = np.column_stack([z, flat, angle, shape]).astype(np.float32)
     factors = (*map(Factor, "abc"), Factor("flat"), ANGLE, Factor("shape", "discrete", size=3))
     scores = Recovery()(*split(x, latents, factors))
-    assert list(scores.values) == list(scores.chance) == ["r2/a", "r2/b", "r2/c", "r2/mean"]
+    assert list(scores.values) == list(scores.null) == ["r2/a", "r2/b", "r2/c", "r2/mean"]
     assert "mean over 3 factors; flat, angle and shape constant in test and left out" in scores.protocol
     plain = Recovery()(*split(x, z.astype(np.float32)))
     assert scores.values["r2/mean"] == pytest.approx(plain.values["r2/mean"], abs=1e-12)

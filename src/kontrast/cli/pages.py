@@ -8,20 +8,68 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from torch import Tensor
 
-from kontrast import methods
+from kontrast import methods, probes
 from kontrast.cli.work import choose_probes, keep_scores, split_words
 from kontrast.draws import Draws
 from kontrast.experiment import Experiment
-from kontrast.report import Record, answer, read_run, write_page
+from kontrast.report import Record, answer, print_scores, read_run, write_page
 from kontrast.run import Run
+from kontrast.training import train
 
 MAPPED = 3000
 """Held-out rows on the map of the embedding."""
 PICTURED = 1000
 """Rows among which nearest neighbors are shown."""
 PAIRS = 10
+
+
+DEMO = (
+    "data=Sprites",
+    "data.size=32",
+    "pairing.similarity=Lp",
+    "pairing.similarity.p=2",
+    "pairing.temperature=0.01",
+    "encoder=Conv",
+    "encoder.batch_norm=True",
+    "head=Projection",
+    "head.hidden=256",
+    "head.dim=10",
+    "space=Euclidean",
+    "objective.similarity=Euclidean",
+    "objective.temperature=1",
+    "optimizer.rate=0.003",
+    "batch=256",
+    "steps=1000",
+)
+"""Sprites whose latents differ by normal noise must agree, and distance between embeddings is squared Euclidean: the
+law of the pairs and the similarity of the objective match, so the theory expects an affine map of the latents."""
+DEMO_ROWS = 5000
+
+
+def demo_command(words: list[str]) -> None:
+    """Render sprites, pretrain on pairs drawn from their latents, and say which latents the encoder recovered."""
+    named, given = split_words(words)
+    out = Path(given.pop("out", "runs/demo"))
+    if named:
+        raise ValueError(f"the demo takes no names such as {named[0]}; write kontrast demo out=FOLDER")
+    experiment = methods.inversion.read([*DEMO, *(f"{field}={value}" for field, value in given.items())])
+    console, again = Console(stderr=True), (out / "experiment.json").exists()
+    console.print(
+        "1/3  train: two sprites whose latents are near must agree; nobody tells the encoder what latents are"
+    )
+    run = train(experiment, out, resume=again, console=console)
+    console.print("2/3  probe: read every latent off the frozen embedding, on sprites it has not seen")
+    rows = run.probe(probes.Recovery(), limit=DEMO_ROWS)
+    keep_scores(run.path, rows)
+    print_scores(rows, Console())
+    console.print("3/3  report")
+    record = gather(run)
+    page = write_page(record, run.path)
+    print(answer(record))
+    print(f"The page: {page}")
 
 
 def report_command(words: list[str]) -> None:

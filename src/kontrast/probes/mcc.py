@@ -39,7 +39,7 @@ class MCC(Probe):
     """
 
     layer: Layer = chz.field(default="embedding", doc="feature (before the head) or embedding (in the space)")
-    permutations: int = chz.field(default=10, doc="permutations of the rows that give the chance level; 0 for none")
+    permutations: int = chz.field(default=10, doc="permutations of the rows that give the null level; 0 for none")
     seed: int = chz.field(default=0, doc="seed of the permutations")
 
     @chz.validate
@@ -64,8 +64,8 @@ class MCC(Probe):
         rows = {"mcc/pearson": pearson.mean(1), "mcc/spearman": spearman.mean(1)}
         rows |= {f"mcc/pearson/{name}": pearson[:, i] for i, name in enumerate(names)}
         values = {name: float(row[0]) for name, row in rows.items()}
-        chance = {name: float(row[1:].mean()) for name, row in rows.items()} if self.permutations else {}
-        return Scores(values, self._protocol(train, test, names), chance)
+        null = {name: float(row[1:].mean()) for name, row in rows.items()} if self.permutations else {}
+        return Scores(values, self._protocol(train, test, names), null=null)
 
     def _protocol(self, train: Features, test: Features, names: list[str]) -> str:
         d, m = len(names), test.values.shape[1]
@@ -78,7 +78,7 @@ class MCC(Probe):
             f"{d - m} factors without a feature count as 0" if m < d else "",
             f"{features.sum()} constant features correlate 0" if features.any() else "",
             f"{factors.sum()} constant factors count as 0" if factors.any() else "",
-            f"chance from {self.permutations} permutations of the factors' rows" if self.permutations else "",
+            f"null from {self.permutations} permutations of the factors' rows" if self.permutations else "",
         ]
         return "; ".join(filter(None, parts))
 

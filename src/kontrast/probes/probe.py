@@ -21,13 +21,15 @@ Layer = Literal["feature", "embedding"]
 class Scores(NamedTuple):
     """What a probe found: named numbers, and the protocol that made them in one line.
 
-    Names are `metric` or `metric/of_what`, as in "accuracy", "r2/scale". `chance` holds, under the same names, what the
-    metric gives when there is nothing to find; it is empty where that is not known.
+    Names are `metric` or `metric/of_what`, as in "accuracy", "r2/scale". Under the same names `chance` holds what
+    guessing gives and `null` what the probe finds where the rows of the truth are permuted; each is empty where it is
+    not known.
     """
 
     values: dict[str, float]
     protocol: str
-    chance: dict[str, float]
+    chance: dict[str, float] = {}  # noqa: RUF012
+    null: dict[str, float] = {}  # noqa: RUF012
 
 
 class Probe(Part, ABC):

@@ -38,7 +38,7 @@ class Recovery(Probe):
     """
 
     layer: Layer = chz.field(default="embedding", doc="feature (before the head) or embedding (in the space)")
-    permutations: int = chz.field(default=10, doc="fits to permuted latents that give the chance level; 0 for none")
+    permutations: int = chz.field(default=10, doc="fits to permuted latents that give the null level; 0 for none")
     seed: int = chz.field(default=0, doc="seed of the permutations")
 
     @chz.validate
@@ -65,16 +65,16 @@ class Recovery(Probe):
         rows = {f"r2/{name}": r2[:, columns].mean(1) for name, columns in scored.items()}
         rows["r2/mean"] = np.mean(list(rows.values()), axis=0)
         values = {name: float(row[0]) for name, row in rows.items()}
-        chance = {name: float(row[1:].mean()) for name, row in rows.items()} if self.permutations else {}
+        null = {name: float(row[1:].mean()) for name, row in rows.items()} if self.permutations else {}
         flat = [name for name in slices if name not in scored]
         parts = [
             f"least squares with intercept on {d} features of rank {rank}",
             f"fitted on {n:,} rows and scored on {len(test):,}",
             f"mean over {len(scored)} factors",
             f"{listed(flat)} constant in test and left out" if flat else "",
-            f"chance from {self.permutations} permutations of the training latents" if self.permutations else "",
+            f"null from {self.permutations} permutations of the training latents" if self.permutations else "",
         ]
-        return Scores(values, "; ".join(filter(None, parts)), chance)
+        return Scores(values, "; ".join(filter(None, parts)), null=null)
 
 
 def _columns(features: Features) -> tuple[NDArray[np.float64], dict[str, slice]]:

@@ -43,7 +43,7 @@ class OnlineProbe(nn.Module):
 
     @torch.no_grad()
     def score(self, held_out: Iterator[tuple[Tensor, Things]]) -> float:
-        """Accuracy, or R2 averaged over factors, on features of rows that nothing was trained on."""
+        """Accuracy, or R2 averaged over the factors that vary, on features of rows that nothing was trained on."""
         self.eval()
         guesses, answers = [], []
         for features, things in held_out:
@@ -54,10 +54,11 @@ class OnlineProbe(nn.Module):
         if self.dataset.classes:
             labeled = answer >= 0
             return float((guess.argmax(1) == answer)[labeled].float().mean())
-        error = (guess - answer).square().mean(0)
-        explained = 1 - error / answer.var(0, correction=0).clamp_min(1e-12)
+        error, variance = (guess - answer).square().mean(0), answer.var(0, correction=0)
         slices = encode(torch.zeros(1, len(self.dataset.factors)), self.dataset.factors)[1]
-        return float(torch.stack([explained[columns].mean() for columns in slices.values()]).mean())
+        explained = 1 - error / variance
+        scores = [explained[columns].mean() for columns in slices.values() if bool((variance[columns] > 1e-12).all())]
+        return float(torch.stack(scores).mean()) if scores else 0.0
 
     def _answers(self, things: Things) -> Tensor:
         if self.dataset.classes:
