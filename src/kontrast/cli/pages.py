@@ -29,6 +29,7 @@ PAIRS = 10
 DEMO = (
     "data=Sprites",
     "data.size=32",
+    "data.shapes=heart",
     "pairing.similarity=Lp",
     "pairing.similarity.p=2",
     "pairing.temperature=0.01",

@@ -56,8 +56,8 @@ class Trainer:
         self.probe: OnlineProbe | None = None
         self.waited = 0.0
         if experiment.online and (experiment.data.classes or experiment.data.factors):
-            self.probe = OnlineProbe(experiment.data, self._feature_size(), experiment.seed).to(device)
             self.held_out = list(experiment.data.open("test", device).chunks(250, HELD_OUT))
+            self.probe = OnlineProbe(experiment.data, self._feature_size(), experiment.seed).to(device)
 
     def advance(self) -> tuple[Loss, Tensor]:
         """One optimizer step: the loss, and the norm of its gradient. NonFinite before anything changes."""
@@ -118,8 +118,7 @@ class Trainer:
     def _feature_size(self) -> int:
         self.model.eval()
         with torch.no_grad(), self._precision():
-            things = next(self.experiment.data.open("test", self.device).chunks(2, 2))
-            size = self.model.student.features(things.observations).shape[1]
+            size = self.model.student.features(self.held_out[0].observations[:2]).shape[1]
         self.model.train()
         return size
 

@@ -1,12 +1,14 @@
-"""What one sees while a run trains: a live line on a terminal, plain lines elsewhere."""
+"""What one sees while a run trains: two live lines on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 LINES = 20
 
@@ -19,17 +21,16 @@ class Display:
         self.steps = steps
         self.every = max(1, steps // LINES)
         self.shown = start // self.every
-        self.live = self.console.is_terminal
         self.progress = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=32),
             TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.description}"),
             console=self.console,
-            disable=not self.live,
         )
         self.task = self.progress.add_task("", total=steps, completed=start)
+        self.text = Text(style="dim")
+        self.live = Live(Group(self.progress, self.text), console=self.console) if self.console.is_terminal else None
 
     def advance(self, step: int) -> None:
         """The run has taken `step` steps."""
@@ -38,22 +39,24 @@ class Display:
     def show(self, row: Mapping[str, float], left: float) -> None:
         """The newest row of metrics, with `left` seconds to go."""
         text = _words(row)
-        self.progress.update(self.task, description=text)
+        self.text.plain = text
         due = int(row["step"]) // self.every
-        if not self.live and (due > self.shown or row["step"] == self.steps):
+        if self.live is None and (due > self.shown or row["step"] == self.steps):
             self.shown = due
             self.console.print(
                 f"step {int(row['step'])}/{self.steps}  {text}  left {_clock(left)}", soft_wrap=True, highlight=False
             )
 
     def __enter__(self) -> Display:
-        self.progress.start()
+        if self.live is not None:
+            self.live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        if self.live is not None:
+            self.live.stop()
 
 
 def _words(row: Mapping[str, float]) -> str:
