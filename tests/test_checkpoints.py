@@ -1,5 +1,6 @@
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,60 @@ def test_saving_a_step_again_keeps_what_is_whole_and_replaces_what_is_not(tmp_pa
     (path / "state.json").write_text("{}")
     checkpoints.save(tmp_path, 1, TENSORS, {})
     assert checkpoints.load(path).step == 1
+
+
+def test_later_steps_than_the_saved_one_are_removed(tmp_path):
+    for step in (1, 2):
+        checkpoints.save(tmp_path, step, TENSORS, {})
+    for later in (8, 9):
+        (tmp_path / f"step-{later:09d}").mkdir()
+    checkpoints.save(tmp_path, 3, TENSORS, {})
+    assert checkpoints.steps(tmp_path) == [2, 3]
+    checkpoints.save(tmp_path, 2, TENSORS, {})
+    assert checkpoints.steps(tmp_path) == [2]
+
+
+def test_a_whole_one_is_not_given_up_for_a_newer_damaged_one(tmp_path):
+    checkpoints.save(tmp_path, 1, TENSORS, {})
+    damaged = checkpoints.save(tmp_path, 2, TENSORS, {})
+    (damaged / "tensors.safetensors").write_bytes(b"")
+    checkpoints.save(tmp_path, 3, TENSORS, {})
+    assert checkpoints.steps(tmp_path) == [1, 3]
+    assert checkpoints.load(tmp_path / "step-000000001").step == 1
+
+
+LIMITED = """
+import resource, signal, sys, torch
+from pathlib import Path
+from kontrast import checkpoints
+folder = Path(sys.argv[1])
+checkpoints.save(folder, 1, {"x": torch.zeros(10)}, {})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    checkpoints.save(folder, 2, {"x": torch.zeros(100_000)}, {})
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    said = re.fullmatch(
+        r"(\S+) could not be written, (\d+) bytes in all \(File too large\); the checkpoint before it is untouched\n",
+        done.stdout,
+    )
+    assert said, done.stdout
+    assert said.group(1) == str(tmp_path / "step-000000002")
+    assert 400_000 < int(said.group(2)) < 402_000
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001"]
+    assert checkpoints.latest(tmp_path)[0].step == 1
 
 
 @pytest.mark.parametrize("name", ["tensors.safetensors", "state.json", "manifest.json"])

@@ -54,6 +54,31 @@ def test_squared_distances_stay_exact_far_from_the_origin():
     torch.testing.assert_close(near, Euclidean()(X, X).float(), atol=5e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("similarity", [Euclidean(), Lp(p=2)], ids=repr)
+def test_near_pairs_keep_their_distance_at_a_large_scale(similarity):
+    x = 1e3 * torch.randn(200, 10, generator=generator(0, "large"))
+    y = x + 0.01 * torch.randn(200, 10, generator=generator(0, "small"))
+    true = (x.double() - y.double()).square().sum(-1)
+    assert 1e-4 < true.mean() < 1e-2
+    torch.testing.assert_close(-similarity(x, y).diagonal().double(), true, rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("similarity", [Euclidean(), Lp(p=2), Lp(p=0.5)], ids=repr)
+def test_gradients_are_those_of_the_definition(similarity):
+    x, y = (torch.randn(n, 11, generator=generator(n, "x"), dtype=torch.float64).requires_grad_() for n in (6, 4))
+    assert torch.autograd.gradcheck(similarity, (x, y))
+
+
+def test_small_exponents_keep_no_array_of_all_coordinates():
+    x = torch.randn(64, 32, generator=generator(0, "x")).requires_grad_()
+    sizes = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda kept: sizes.append(kept.numel()) or kept, lambda kept: kept):
+        scores = Lp(p=0.5)(x, x)
+    assert sum(sizes) <= 4 * 64 * 64
+    scores.sum().backward()
+    assert x.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3])
 @pytest.mark.parametrize("temperature", [0.05, 2.0])
 def test_draws_in_real_space_follow_the_density(p, temperature):
@@ -114,6 +139,15 @@ def test_cosine_and_squared_distance_draw_the_same_law_on_a_sphere():
     distance = Euclidean().sample(x, 2 * 4.0 * 0.2, space, generator(6, "t"))
     torch.testing.assert_close(cosine, distance)
     torch.testing.assert_close(cosine.norm(dim=1), torch.full((5000,), 2.0))
+
+
+def test_exponent_two_draws_the_exact_law_on_a_sphere():
+    space, n = Sphere(radius=2.0), 4000
+    x = space.uniform(1, 5, generator(7, "x")).expand(n, 5)
+    drawn = Lp(p=2).sample(x, 4.0, space, generator(7, "t"))
+    assert torch.equal(drawn, Euclidean().sample(x, 4.0, space, generator(7, "t")))
+    along = (drawn * x).sum(1) / 4
+    assert abs(along.mean() - resultant(5, 2.0)) < 3.5 * along.std() / n**0.5
 
 
 def test_drawing_is_repeatable_and_leaves_the_global_state_alone():

@@ -48,17 +48,22 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-    """Write a checkpoint below `folder`, and keep only the last two. What was there before stays until it is whole."""
+    """Write a checkpoint below `folder`, and keep only it and the newest whole one before it.
+
+    What was there before stays until it is whole. Then later steps go too: whoever saves this step has left them
+    behind. An OSError, in one sentence, if it cannot be written; nothing of it is left then.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     final = folder / f"step-{step:09d}"
-    if final.exists():
-        try:
-            return load(final).path
-        except DamagedCheckpoint:
-            shutil.rmtree(final)
-    partial = folder / f".partial-{step:09d}-{os.getpid()}"
-    partial.mkdir()
+    if not (final.exists() and _whole(final)):
+        _place(final, _contents(step, tensors, state))
+    _prune(folder, step)
+    return final
+
+
+def _contents(step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a checkpoint, the manifest last."""
     contents = {
         "tensors.safetensors": save_tensors(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -67,14 +72,49 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
     }
     files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in contents.items()}
     contents["manifest.json"] = json.dumps({"format": 1, "files": files}, indent=1).encode()
-    for name, data in contents.items():
-        _write(partial / name, data)
-    _sync(partial)
-    partial.rename(final)
-    _sync(folder)
-    for old in steps(folder)[:-KEEP]:
-        shutil.rmtree(folder / f"step-{old:09d}")
-    return final
+    return contents
+
+
+def _place(final: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files to a temporary sibling of `final`, then rename it, over a damaged one if there is one."""
+    partial = final.with_name(f".partial-{final.name.removeprefix('step-')}-{os.getpid()}")
+    try:
+        partial.mkdir()
+        for name, data in contents.items():
+            _write(partial / name, data)
+        _sync(partial)
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+        _sync(final.parent)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        size = sum(map(len, contents.values()))
+        raise OSError(
+            f"{final} could not be written, {size} bytes in all ({error.strerror or error}); "
+            "the checkpoint before it is untouched"
+        ) from error
+
+
+def _prune(folder: Path, step: int) -> None:
+    """Remove all but the checkpoint of this step and the newest whole ones before it."""
+    kept = 1
+    for other in reversed(steps(folder)):
+        path = folder / f"step-{other:09d}"
+        if other == step:
+            continue
+        if other < step and kept < KEEP and _whole(path):
+            kept += 1
+        else:
+            shutil.rmtree(path)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        load(path)
+    except DamagedCheckpoint:
+        return False
+    return True
 
 
 def steps(folder: Path) -> list[int]:

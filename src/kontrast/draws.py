@@ -23,14 +23,18 @@ def derive(seed: int, *purpose: object) -> int:
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def generator(seed: int, *purpose: object) -> torch.Generator:
-    """A CPU generator for one purpose; always on the CPU, so that every device sees the same numbers."""
-    return torch.Generator().manual_seed(derive(seed, *purpose))
+def generator(seed: int, *purpose: object, step: int = 0) -> torch.Generator:
+    """A CPU generator for one step of one purpose; always on the CPU, so that every device sees the same numbers.
+
+    torch's CPU generator takes 32 bits of a seed. They are those of `derive` plus the step, so that no two of 4 billion
+    steps of one purpose share their numbers, as steps hashed to 32 bits would after some 65,000.
+    """
+    return torch.Generator().manual_seed((derive(seed, *purpose) + step) % 2**32)
 
 
 @functools.lru_cache(maxsize=4)
 def _order(seed: int, epoch: int, count: int) -> Tensor:
-    return torch.randperm(count, generator=generator(seed, "order", epoch))
+    return torch.randperm(count, generator=generator(seed, "order", step=epoch))
 
 
 def _signed(value: int) -> int:
@@ -78,7 +82,7 @@ class Draws:
 
     def generator(self, *purpose: object) -> torch.Generator:
         """A generator for one purpose of this step."""
-        return generator(self.seed, "step", self.step, *purpose)
+        return generator(self.seed, "step", *purpose, step=self.step)
 
     def rows(self, count: int) -> tuple[int, Tensor]:
         """The epoch and the row numbers int64 [size] of this step, when `count` rows are gone through in random order.

@@ -31,9 +31,10 @@ EXCLUSIVE = ("epochs", "steps")
 
 @chz.chz(typecheck=True)
 class Experiment:
-    """Everything that determines what a run computes. Two equal experiments give the same parameters, bit for bit.
+    """Everything that determines what a run computes.
 
-    ValueError, at once, where the parts contradict each other.
+    Two equal experiments give the same parameters, bit for bit, on one machine with one number of threads. ValueError,
+    at once, where the parts contradict each other; what only the data can tell is found before the first step.
     """
 
     method: str = chz.field(default="custom", doc="the preset it started from; a name, nothing more")
@@ -57,12 +58,16 @@ class Experiment:
 
     @chz.validate
     def _consistent(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.method):
+            raise ValueError(f"a method is named by letters, digits, - and _, not {self.method!r}")
         if self.batch < 2:
             raise ValueError(f"a batch needs at least two things to tell apart, not {self.batch}; write batch=256")
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give the length of the run either as epochs or as steps; write epochs=10, or steps=1000")
-        if not (self.epochs or self.steps or 0) > 0:
+        if not 0 < (self.epochs or self.steps or 0) < math.inf:
             raise ValueError("a run needs a positive length; write epochs=10, or steps=1000")
+        if self.predictor is not None and self.predictor.dim is not None:
+            raise ValueError("a predictor leads from embeddings to embeddings; leave out predictor.dim")
         self.pairing.check(self.data)
         self.objective.check(self.space)
         self._check_answers()
@@ -82,6 +87,9 @@ class Experiment:
                 f"{type(self.objective).__name__} learns from {self.objective.target}; "
                 f"write pairing.target={self.objective.target}"
             )
+        needed = len(self.data.classes) if self.pairing.target == "labels" else len(self.pairing.columns(self.data))
+        if self.dim != needed:
+            raise ValueError(f"the head gives {self.dim} outputs where there are {needed} answers; leave out head.dim")
 
     @property
     def dim(self) -> int:
@@ -150,21 +158,50 @@ def blueprint(preset: Mapping[str, Any], name: str, arguments: Sequence[str] = (
     given: dict[str, Castable] = {}
     for argument in arguments:
         path, equals, value = argument.partition("=")
-        if not equals or not path:
+        if not equals or not re.fullmatch(r"(\.\.\.)?\w+(\.\w+)*", path):
             raise ValueError(f"write arguments as field=value, not {argument!r}")
-        given[path] = Castable(value)
+        for field in _matching(layered(preset, name, given, "command line"), path):
+            given[field] = Castable(value)
     return layered(preset, name, given, "command line")
+
+
+def _matching(plan: chz.Blueprint[Experiment], path: str) -> list[str]:
+    """The fields that `...name` stands for: all that end so, of parts that are there. A plain path is itself."""
+    if not path.startswith("..."):
+        return [path]
+    made = plan._make_lazy()
+
+    def there(owner: str) -> bool:
+        if not owner or owner in made.value_mapping:
+            return True
+        default = made.all_params[owner].default if owner in made.all_params else None
+        return default is not None and default.instantiate() is not None and there(owner.rpartition(".")[0])
+
+    end = path.removeprefix("...")
+    found = [field for field in made.all_params if f".{field}".endswith(f".{end}")]
+    found = [field for field in found if there(field.removesuffix(end).rstrip("."))]
+    if not found:
+        raise ValueError(f"no field ends with {end!r}; kontrast show lists them")
+    return found
 
 
 def layered(preset: Mapping[str, Any], name: str, given: Mapping[str, Any], layer: str) -> chz.Blueprint[Experiment]:
     """A preset with other values over it, each remembering where it came from."""
 
     def kept(path: str) -> bool:
-        replaced = any(path.startswith(f"{other}.") for other in given)
+        others = (other for other in given if path.startswith(f"{other}."))
+        replaced = any(_named(given[other]) != _named(preset.get(other)) for other in others)
         return not replaced and not (path in EXCLUSIVE and any(other in given for other in EXCLUSIVE))
 
     base = {path: value for path, value in {"method": name, **preset}.items() if kept(path)}
     return chz.Blueprint(Experiment).apply(base, layer_name=name).apply(given, layer_name=layer)
+
+
+def _named(value: object) -> object:
+    """The class that a value names, so that choosing the same part again is told from choosing another."""
+    if isinstance(value, Castable):
+        return value.value
+    return value.__name__ if isinstance(value, type) else value
 
 
 def make(plan: chz.Blueprint[Experiment]) -> Experiment:

@@ -127,22 +127,25 @@ def get(name: str) -> Method:
 
 
 def words(experiment: Experiment) -> list[str]:
-    """The words after `kontrast train` that give this experiment: its method, and what differs from the preset."""
+    """The fewest words after `kontrast train` that give this experiment: its method, and what the preset has not."""
     found = known().get(experiment.method)
     if found is None:
         raise ValueError(f"no command line gives an experiment of the method {experiment.method!r}; set it in Python")
-    here, preset = values(experiment), values(found())
     said = [
         f"{path}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
-        for path, value in here.items()
-        if (path not in preset or preset[path] != value) and not (path in EXCLUSIVE and value is None)
+        for path, value in values(experiment).items()
+        if path != "method" and not (path in EXCLUSIVE and value is None)
     ]
+    if not _reads(found, said, experiment):
+        raise ValueError("no command line gives this experiment: it holds a value that cannot be written as a word")
     for word in reversed(said):
-        # What a part chosen anew has by itself need not be said.
         fewer = [other for other in said if other != word]
-        try:
-            if found.read(fewer) == experiment:
-                said = fewer
-        except ValueError:
-            continue
+        said = fewer if _reads(found, fewer, experiment) else said
     return [experiment.method, *said]
+
+
+def _reads(method: Method, said: list[str], experiment: Experiment) -> bool:
+    try:
+        return method.read(said) == experiment
+    except ValueError:
+        return False

@@ -71,7 +71,7 @@ class Model(nn.Module):
             self._embed(views, group, features, embeddings)
         asked = tuple(embed(view) for view in views.asking)
         if self.predictor is not None:
-            asked = tuple(self.student.space.project(self.predictor(z)) for z in asked)
+            asked = tuple(self.student.space.project(self.predictor(z).float()) for z in asked)
         return Output(asked, self.teacher(views, embed), features[views.asking[0]])
 
     def _groups(self, views: Views) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
@@ -24,12 +25,17 @@ class Optimizer(Part, ABC):
 
 
 def _check(optimizer: Optimizer) -> None:
-    if not optimizer.rate > 0:
+    if not 0 < optimizer.rate < math.inf:
         raise ValueError(f"a learning rate must be positive, not {optimizer.rate}; write optimizer.rate=0.001")
-    if optimizer.weight_decay < 0:
+    if not 0 <= optimizer.weight_decay < math.inf:
         raise ValueError(
-            f"weight decay cannot be negative, not {optimizer.weight_decay}; write optimizer.weight_decay=0"
+            f"weight decay is a number from 0 on, not {optimizer.weight_decay}; write optimizer.weight_decay=0"
         )
+
+
+def _check_betas(betas: tuple[float, float]) -> None:
+    if not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"the decay of a moment lies in [0, 1), not {betas}; write optimizer.betas=0.9,0.999")
 
 
 def _groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
@@ -52,6 +58,7 @@ class Adam(Optimizer):
     @chz.validate
     def _valid(self) -> None:
         _check(self)
+        _check_betas(self.betas)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(_groups(parameters, self.weight_decay), lr=self.rate, betas=self.betas)
@@ -68,6 +75,7 @@ class AdamW(Optimizer):
     @chz.validate
     def _valid(self) -> None:
         _check(self)
+        _check_betas(self.betas)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(_groups(parameters, self.weight_decay), lr=self.rate, betas=self.betas)

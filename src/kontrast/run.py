@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast import checkpoints, experiment
+from kontrast import checkpoints, experiment, parts
 from kontrast.checkpoints import Checkpoint, DamagedCheckpoint
 from kontrast.datasets import Dataset
 from kontrast.experiment import Experiment
@@ -24,6 +25,8 @@ from kontrast.views import Features, Split, Things
 
 Layer = Literal["feature", "embedding", "raw"]
 CHUNK = 500
+ESTIMATED = 4000
+"""Training rows that an untrained network's batch statistics are estimated on."""
 LIMIT = 20_000
 """Rows of a data set without end that probes are given, of each split."""
 
@@ -69,9 +72,15 @@ class Run:
         return found
 
     def student(self, untrained: bool = False, step: int | None = None) -> Student:
-        """The encoder, head and space in evaluation mode; `untrained`: as they were before the first step."""
+        """The encoder, head and space in evaluation mode.
+
+        `untrained`: with the weights from before the first step, and with the batch statistics that training would have
+        estimated, if the network has any: without them the baseline would be a network that nobody uses.
+        """
         student = self.experiment.model().student
-        if not untrained:
+        if untrained:
+            _estimate(student, self.experiment.data.open("train").chunks(CHUNK, ESTIMATED))
+        else:
             prefix = "model.student."
             tensors = self.checkpoint(step).tensors
             student.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
@@ -90,9 +99,15 @@ class Run:
         """What the frozen encoder makes of a split: its feature, its embedding, or the raw observations as vectors.
 
         `data` is another data set than the run's own, of the same shape; `step` a checkpoint other than the last.
-        `limit` takes the first rows; a data set without end gives 20,000 unless it says otherwise.
+        `limit` takes so many rows; a data set without end gives 20,000 unless it says otherwise. ValueError for a data
+        set of another shape, or a layer that there is none of.
         """
         data = data or self.experiment.data
+        parts.choose(layer, get_args(Layer), "layer")
+        if data.shape != self.experiment.data.shape:
+            raise ValueError(f"the encoder was trained on shape {self.experiment.data.shape}, not {data.shape}")
+        if limit is not None and limit < 1:
+            raise ValueError(f"there is nothing to encode in {limit} rows; write limit=1000")
         source = data.open(split)
         student = None if layer == "raw" else self.student(untrained, step)
         rows = limit if limit is not None or source.count is not None else LIMIT
@@ -124,6 +139,7 @@ class Run:
                 cache[layer, untrained] = (next(pair), next(pair))
             return cache[layer, untrained]
 
+        at = step if step is not None else self.checkpoint().step
         scores: list[Score] = []
         for probe in probes:
             found = probe(*features(probe.layer))
@@ -140,9 +156,28 @@ class Run:
                         null=found.null.get(metric),
                         chance=found.chance.get(metric),
                         protocol=f"{found.protocol}; layer: {probe.layer}",
+                        step=at,
                     )
                 )
         return scores
+
+
+@torch.no_grad()
+def _estimate(student: Student, chunks: Iterator[Things]) -> None:
+    """Set the statistics of batch normalization to those of these rows, leaving every weight as it is."""
+    layers = [layer for layer in student.modules() if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+    student.train()
+    for things in chunks:
+        if len(things.index) > 1:
+            student(things.observations)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def _raw(probe: Probe, features: tuple[Features, Features]) -> dict[str, float]:

@@ -20,7 +20,7 @@ class Score:
     `metric` is `name` or `name/of_what`, as in "accuracy" and "r2/scale". `value` is the trained encoder's score;
     beside it, where known, the same probe on the `untrained` encoder, on the `raw` observations, and with the truth
     permuted (`null`), and what guessing gives (`chance`). Over several `seeds` the value is their mean and
-    `deviation` their standard deviation.
+    `deviation` their standard deviation. `step` is that of the checkpoint that was probed.
     """
 
     probe: str
@@ -33,6 +33,7 @@ class Score:
     protocol: str = ""
     seeds: int = 1
     deviation: float | None = None
+    step: int | None = None
 
     @property
     def name(self) -> str:
@@ -69,7 +70,7 @@ def _score(row: object, where: str) -> Score:
         raise ValueError(f"{where} must be an object with probe, metric, value and no fields but {sorted(names)}")
     for key, value in row.items():
         text, whole = key in ("probe", "metric", "protocol"), key == "seeds"
-        kind: Any = str if text else int if whole else (int, float, type(None))
+        kind: Any = str if text else int if whole else (int, type(None)) if key == "step" else (int, float, type(None))
         if not isinstance(value, kind) or isinstance(value, bool) or (type(value) is int and abs(value) > 1e300):
             raise ValueError(f"{where}: {key} must be {'text' if text else 'a number'}, not {plain(repr(value), 60)}")
     return Score(**{**row, "value": math.nan if row["value"] is None else row["value"]})

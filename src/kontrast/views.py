@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -88,15 +86,3 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.values)
-
-
-def concatenate(chunks: Sequence[Things]) -> Things:
-    """Rows of several chunks of the same dataset as one."""
-
-    def join(name: str) -> Tensor | None:
-        columns = [getattr(chunk, name) for chunk in chunks]
-        return None if columns[0] is None else torch.cat(columns)
-
-    observations, index = join("observations"), join("index")
-    assert observations is not None and index is not None
-    return Things(observations, index, chunks[0].epoch, join("labels"), join("latents"))

@@ -181,10 +181,29 @@ def test_chunks_are_all_rows_in_a_fixed_order(dataset: Dataset, split, size: int
     assert sum(sizes) == (limit or source.count)
     assert all(count == size for count in sizes[:-1])
     assert same(concatenate(chunks), concatenate(list(dataset.open(split).chunks(13, limit))))
-    # Row k is row k whatever the limit is, except where rows are drawn for a limit.
-    if source.count is not None:
-        assert same(next(source.chunks(5, 5)), next(source.chunks(5)))
-        assert [len(chunk.index) for chunk in source.chunks(4, 6)] == [4, 2]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_rows_of_a_limit_begin_those_of_a_larger_one(dataset: Dataset, split) -> None:
+    source = dataset.open(split)
+    assert [len(chunk.index) for chunk in source.chunks(4, 6)] == [4, 2]
+    larger = 20 if source.count is None else source.count - 1
+    assert same(next(source.chunks(5, 5)), next(dataset.open(split).chunks(5, larger)))
+    assert list(source.chunks(4, 0)) == []
+
+
+@each_stored
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_limit_spreads_over_the_whole_split(dataset: Stored, split) -> None:
+    source = dataset.open(split)
+    few = concatenate(list(source.chunks(3, source.count - 1)))
+    assert len(few.index.unique()) == source.count - 1
+    assert not torch.equal(few.index, few.index.sort().values)
+    everything = dataset.read(split)
+    at = [int((everything.index == index).nonzero()) for index in few.index]
+    assert torch.equal(few.observations, everything.observations[at])
+    for limit in (source.count, source.count + 1):
+        assert same(concatenate(list(source.chunks(3, limit))), concatenate(list(source.chunks(3))))
 
 
 @pytest.mark.parametrize("split", SPLITS)

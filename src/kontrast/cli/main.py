@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -46,15 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, words: list[str]) -> int:
-    module = import_module(f"kontrast.cli.{COMMANDS[command][0]}")
-    from kontrast.training import Interrupted
-
     warnings.showwarning = lambda message, *_, **__: _say("note", str(message))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        getattr(module, f"{command}_command")(words)
-    except Interrupted as error:
-        _say("left", str(error))
-        return 128 + error.number
+        getattr(import_module(f"kontrast.cli.{COMMANDS[command][0]}"), f"{command}_command")(words)
     except ArithmeticError as error:
         _say("stopped", str(error))
         return 1
@@ -67,6 +65,12 @@ def _run(command: str, words: list[str]) -> int:
             return 128 + signal.SIGPIPE
         _say("error", str(error))
         return 1
+    except MemoryError:
+        _say("error", "the memory does not suffice; write a smaller batch=, or limit= for probes")
+        return 1
+    except RuntimeError as error:
+        _say("error", str(error).splitlines()[0] if str(error) else repr(error))
+        return getattr(error, "status", 1)
     except KeyboardInterrupt:
         _say("left", "interrupted")
         return 128 + signal.SIGINT

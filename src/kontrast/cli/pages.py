@@ -17,6 +17,7 @@ from kontrast.draws import Draws
 from kontrast.experiment import Experiment
 from kontrast.report import Record, answer, print_scores, read_run, write_page
 from kontrast.run import Run
+from kontrast.scores import read_scores
 from kontrast.training import train
 
 MAPPED = 3000
@@ -74,12 +75,14 @@ def demo_command(words: list[str]) -> None:
 
 
 def report_command(words: list[str]) -> None:
-    """Write report.html and its figures into the folder of a run; probe it first if that was never done."""
+    """Write report.html and its figures into the folder of a run; probe it first if its last checkpoint never was."""
     named, given = split_words(words)
     if len(named) != 1 or given:
         raise ValueError("write kontrast report RUN, as in kontrast report runs/simclr")
     run = Run(named[0])
-    if not (run.path / "scores.json").exists():
+    path, data = run.path / "scores.json", run.experiment.data
+    probed = {row.step for row in read_scores(path)} if path.exists() else set()
+    if (data.classes or data.factors) and probed != {run.checkpoint().step}:
         keep_scores(run.path, run.probe(*choose_probes([], {}, run)))
     record = gather(run)
     print(answer(record))
@@ -90,7 +93,7 @@ def gather(run: Run) -> Record:
     """Everything that a run's page shows."""
     experiment = run.experiment
     features = run.encode("test", "embedding", limit=MAPPED)
-    shown = next(experiment.data.open("test").chunks(PICTURED, PICTURED)).observations
+    shown = next(experiment.data.open("test").chunks(PICTURED, MAPPED)).observations
     return read_run(
         run.path,
         title=f"{experiment.method} on {type(experiment.data).__name__}",
@@ -115,12 +118,12 @@ def command(experiment: Experiment, out: Path) -> str:
 
 
 def _pairs(experiment: Experiment) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    draws = Draws(experiment.seed, 0, max(PAIRS, 2))
+    draws = Draws(experiment.seed, 0, experiment.batch)
     things = experiment.data.open("train").batch(draws)
     views = experiment.pairing(things, experiment.data, draws).views
     if len(views) < 2 or views[0].shape != views[1].shape:
         return None
-    return _pictures(views[0]), _pictures(views[1])
+    return _pictures(views[0][:PAIRS]), _pictures(views[1][:PAIRS])
 
 
 def _pictures(observations: Tensor) -> NDArray[np.uint8]:

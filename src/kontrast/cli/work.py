@@ -9,6 +9,7 @@ from typing import Any
 import chz
 import numpy as np
 from chz.blueprint import Castable
+from chz.blueprint._entrypoint import EntrypointException
 from rich.console import Console
 
 from kontrast import methods, parts
@@ -80,8 +81,8 @@ def probe_command(words: list[str]) -> None:
     given.pop("checkpoint", None)
     limit = int(_digits("limit", given.pop("limit"))) if "limit" in given else None
     rows = run.probe(*choose_probes(named[1:], given, run), step=step, limit=limit)
-    print_scores(rows, Console())
     keep_scores(run.path, rows)
+    print_scores(rows, Console())
 
 
 def _digits(field: str, text: str) -> str:
@@ -109,15 +110,19 @@ def choose_probes(names: list[str], options: dict[str, str], run: Run) -> list[P
         own = {f.partition(".")[2]: Castable(v) for f, v in options.items() if f.partition(".")[0].lower() == name}
         for field in own:
             parts.choose(field, chz.chz_fields(known[name]), f"field of {known[name].__name__}")
-        made.append(chz.Blueprint(known[name]).apply(own).make())
+        try:
+            made.append(chz.Blueprint(known[name]).apply(own).make())
+        except EntrypointException as error:
+            raise ValueError(f"an option of {name} cannot be read: {str(error).splitlines()[0]}") from None
     return made
 
 
 def keep_scores(folder: Path, rows: list[Score]) -> None:
-    """Write scores.json: these rows, and those of other probes that were there."""
+    """Write scores.json: these rows, and those of other probes of the same checkpoint that were there."""
     path = folder / "scores.json"
-    probed = {row.probe for row in rows}
-    before = [row for row in read_scores(path) if row.probe not in probed] if path.exists() else []
+    probed, at = {row.probe for row in rows}, {row.step for row in rows}
+    there = read_scores(path) if path.exists() else []
+    before = [row for row in there if row.probe not in probed and row.step in at]
     write_scores(path, [*before, *rows])
 
 
@@ -150,7 +155,10 @@ def embed_command(words: list[str]) -> None:
         if out.suffix == ".csv":
             table.to_csv(partial, index=False)
         else:
-            table.to_parquet(partial, index=False)
+            try:
+                table.to_parquet(partial, index=False)
+            except ImportError:
+                raise ValueError("parquet needs pyarrow: pip install 'kontrast[parquet]', or write .csv") from None
     os.replace(partial, out)
     print(f"{out}: {len(features)} pictures, {features.shape[1]} features each")
 

@@ -40,7 +40,12 @@ class Source(ABC):
 
     @abstractmethod
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
-        """The first `limit` rows in a fixed order, `size` at a time; all of them, or 10,000 where there is no end."""
+        """`limit` rows, the same ones each time, spread over the whole split, `size` at a time.
+
+        Without a limit, or with one that leaves none out: all rows in their own order, or 10,000 where there is no
+        end. Else the rows are the first of one fixed shuffle, so that those of a smaller limit begin those of a
+        larger one.
+        """
 
 
 class Dataset(Part, ABC):
@@ -81,7 +86,7 @@ class Table(Source):
     """The rows of a stored dataset, held on the device as they were read (pictures as uint8)."""
 
     def __init__(self, dataset: Stored, split: Split, device: torch.device) -> None:
-        self.dataset, self.device = dataset, device
+        self.dataset, self.split, self.device = dataset, split, device
         self.things = _apply(dataset.read(split), lambda column: column.to(device))
 
     @property
@@ -93,9 +98,12 @@ class Table(Source):
         return replace(self._rows(rows), epoch=epoch)
 
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
-        stop = self.count if limit is None else min(limit, self.count)
+        stop, order = self.count, torch.arange(self.count)
+        if limit is not None and limit < stop:
+            # Shuffled, because many data sets are stored class by class: their first rows would be all of one class.
+            stop, order = limit, torch.randperm(stop, generator=generator(0, "rows", self.split))
         for start in range(0, stop, size):
-            yield self._rows(torch.arange(start, min(start + size, stop)))
+            yield self._rows(order[start : min(start + size, stop)])
 
     def _rows(self, rows: Tensor) -> Things:
         rows = rows.to(self.device)
@@ -151,9 +159,8 @@ class World(Source):
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
         stop = ROWS if limit is None else limit
         # In blocks of one size, each from its own generator, so that row i is the same whatever the limit is.
-        blocks = [
-            self.dataset.sample(BLOCK, generator(0, "rows", self.split, block)) for block in range(-(-stop // BLOCK))
-        ]
+        draws = (generator(0, "rows", self.split, step=block) for block in range(-(-stop // BLOCK)))
+        blocks = [self.dataset.sample(BLOCK, draw) for draw in draws]
         latents = torch.cat(blocks)[:stop] if blocks else self.dataset.sample(0, generator(0))
         for start in range(0, stop, size):
             part = latents[start : start + size]

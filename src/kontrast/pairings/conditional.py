@@ -18,8 +18,9 @@ class Conditional(Pairing):
 
     p(z' | z) is proportional to exp(similarity(z, z') / temperature) on the space of the latents: Lp is generalized
     normal noise, Cosine the von Mises-Fisher law with concentration 1 / temperature (Zimmermann et al. 2021, arXiv
-    2102.08850). Where the latents are named ranges, the noise is in units of each range, angles wrap around, and
-    classes stay.
+    2102.08850). On the sphere Cosine, Euclidean and Lp with p = 2 draw that law exactly; Lp with another p adds its
+    noise in R^d and projects back, which is near the law but not the same. Where the latents are named ranges, the
+    noise is in units of each range, angles wrap around, and classes stay.
     """
 
     similarity: Similarity = parts.field(Similarity, Cosine, doc="what counts as near among latents")

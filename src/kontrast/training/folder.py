@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,6 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from kontrast.experiment import Experiment, values
+from kontrast.files import write_json
 
 LOCK = ".lock"
 
@@ -68,6 +70,26 @@ def _same(out: Path, experiment: Experiment) -> None:
     ]
     if different:
         raise ValueError(f"{out} holds another experiment: {'; '.join(different)}")
+
+
+def describe(out: Path, device: torch.device) -> None:
+    """Write environment.json, once: a resumed run keeps what it was begun with."""
+    if not (out / "environment.json").exists():
+        write_json(out / "environment.json", environment(device))
+
+
+def compare(out: Path, device: torch.device) -> None:
+    """Warn where a run goes on under conditions that can change the last bits of its numbers."""
+    try:
+        there, here = json.loads((out / "environment.json").read_text()), environment(device)
+        pairs = {name: (there[name], here[name]) for name in ("threads", "device", "processor")}
+        pairs["torch"] = (there["packages"]["torch"], here["packages"]["torch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name, (old, new) in pairs.items():
+        if old != new:
+            said = f"{out} was begun with {name} {old} and goes on with {new}: the last bits may differ"
+            warnings.warn(said, stacklevel=4)
 
 
 def environment(device: torch.device) -> dict[str, Any]:

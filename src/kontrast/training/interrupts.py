@@ -10,12 +10,12 @@ from typing import Any
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 
 
-class Interrupted(Exception):
-    """Training was asked to stop by a signal; what it had reached is saved."""
+class Interrupted(RuntimeError):
+    """Training was asked to stop by a signal; what it had reached is saved. `status` is what a shell expects."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
-        self.number = number
+        self.number, self.status = number, 128 + number
 
 
 class Interrupts:
@@ -26,6 +26,8 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice: a step that hangs is left at once, and the last checkpoint stays
         self.received = number
 
     def __enter__(self) -> Interrupts:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,7 +17,7 @@ from torch import Tensor
 from kontrast import checkpoints
 from kontrast.datasets import Source
 from kontrast.draws import Draws
-from kontrast.experiment import Experiment, values
+from kontrast.experiment import Experiment, read, values
 from kontrast.files import write_json
 from kontrast.model import Output
 from kontrast.objectives import Loss, agree
@@ -53,11 +55,12 @@ class Trainer:
         self.model = experiment.model().to(device)
         self.learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = experiment.optimizer.build(self.learned)
+        features = self._rehearse()
         self.probe: OnlineProbe | None = None
         self.waited = 0.0
         if experiment.online and (experiment.data.classes or experiment.data.factors):
             self.held_out = list(experiment.data.open("test", device).chunks(250, HELD_OUT))
-            self.probe = OnlineProbe(experiment.data, self._feature_size(), experiment.seed).to(device)
+            self.probe = OnlineProbe(experiment.data, features, experiment.seed).to(device)
 
     def advance(self) -> tuple[Loss, Tensor]:
         """One optimizer step: the loss, and the norm of its gradient. NonFinite before anything changes."""
@@ -115,12 +118,20 @@ class Trainer:
             self.probe.load_state_dict(_under(checkpoint.tensors, "online."))
             _restore_optimizer(self.probe.optimizer, _under(checkpoint.tensors, "online_optimizer."))
 
-    def _feature_size(self) -> int:
+    def _rehearse(self) -> int:
+        """The size of a feature, after a pass in which nothing is learned: parts that do not fit are found here."""
+        experiment = self.experiment
         self.model.eval()
-        with torch.no_grad(), self._precision():
-            size = self.model.student.features(self.held_out[0].observations[:2]).shape[1]
+        draws = Draws(experiment.seed, 0, min(experiment.batch, 8))
+        try:
+            with torch.no_grad(), self._precision():
+                views = experiment.pairing(self.source.batch(draws), experiment.data, draws)
+                output = self.model(views)
+            agree(experiment.objective, output.asked, output.answers, views)
+        except (RuntimeError, IndexError, TypeError, ArithmeticError) as error:
+            raise ValueError(f"the parts do not fit each other: {str(error).splitlines()[0]}") from error
         self.model.train()
-        return size
+        return int(output.features.shape[1])
 
     @torch.no_grad()
     def _held_out_features(self) -> Iterator[tuple[Tensor, Things]]:
@@ -146,22 +157,22 @@ def train(
 ) -> Run:
     """Train an experiment in the folder `out` (default: runs/<method>) and return the run.
 
-    With `resume` it goes on from the last good checkpoint in `out`, bit for bit as if it had never stopped. It saves
+    With `resume` it goes on from the last good checkpoint in `out`, bit for bit as if it had never stopped, given the
+    same machine, number of threads and version of torch (a difference is said). It saves
     every `save_seconds`, at the end, and when SIGINT, SIGTERM or SIGUSR1 asks it to leave.
 
     ValueError before anything is written: the experiment cannot run, or `out` is not empty. NonFinite: the loss or
     gradient stopped being finite. Interrupted: a signal came, and what was reached is saved.
     """
     out = Path(out) if out is not None else Path("runs") / experiment.method
-    if threads is not None:
-        torch.set_num_threads(threads)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = _place(device, threads)
+    record = _record(experiment)
     with _deterministic(), folder.claimed(out, experiment, resume):
         trainer = Trainer(experiment, place)
         if resume:
             _resume(trainer, out)
-        write_json(out / "experiment.json", values(experiment))
-        write_json(out / "environment.json", folder.environment(place))
+        write_json(out / "experiment.json", record)
+        folder.describe(out, place)
         with (
             Interrupts() as interrupts,
             Records(out, trainer.step) as records,
@@ -171,14 +182,46 @@ def train(
     return Run(out)
 
 
+def _place(device: str | None, threads: int | None) -> torch.device:
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"a run takes at least one thread, not {threads}; write threads=1")
+        torch.set_num_threads(threads)
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(name)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"there is no device {name!r} here ({str(error).splitlines()[0]}); write device=cpu") from None
+    return place
+
+
+def _record(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as JSON that surely gives it again."""
+    try:
+        record = values(experiment)
+        same = read(json.loads(json.dumps(record))) == experiment
+    except TypeError as error:
+        raise ValueError(f"this experiment cannot be written down, so it cannot be repeated: {error}") from None
+    if not same:
+        raise ValueError(f"this experiment is not what its record says, so it cannot be repeated: {record}")
+    return record
+
+
 @contextmanager
 def _deterministic() -> Iterator[None]:
     """Deterministic algorithms where there are any, and a warning where there are none."""
     before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = (
+        False  # filling costs 7 % of a step, and nothing here reads what it has not written
+    )
     try:
         yield
     finally:
+        memory.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(before, warn_only=warned)
 
 
@@ -229,8 +272,15 @@ def _row(trainer: Trainer, loss: Loss, norm: Tensor, seconds: float, steps: int)
 
 def _save(trainer: Trainer, out: Path) -> None:
     tensors = trainer.tensors()
+    wrong = [name for name, value in tensors.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if wrong:
+        raise NonFinite(
+            f"after step {trainer.step} {wrong[0]} is not finite, so this state is not saved; "
+            "start again with a lower optimizer.rate"
+        )
     mark = checkpoints.fingerprint({name: value for name, value in tensors.items() if name.startswith("model.")})
-    checkpoints.save(out / "checkpoints", trainer.step, tensors, {"steps": trainer.steps, "fingerprint": mark})
+    state = {"steps": trainer.steps, "fingerprint": mark, **_seen(trainer)}
+    checkpoints.save(out / "checkpoints", trainer.step, tensors, state)
 
 
 def _resume(trainer: Trainer, out: Path) -> None:
@@ -240,7 +290,17 @@ def _resume(trainer: Trainer, out: Path) -> None:
     if checkpoint is None:
         warnings.warn(f"{out} holds no checkpoint that is whole; starting from the first step", stacklevel=3)
     else:
+        for name, here in _seen(trainer).items():
+            there = checkpoint.state.get(name)
+            if there != here:
+                raise ValueError(f"the data changed since the run was stopped: {name} was {there} and is {here}")
+        folder.compare(out, trainer.device)
         trainer.restore(checkpoint)
+
+
+def _seen(trainer: Trainer) -> dict[str, Any]:
+    """What a checkpoint says of the data, so that a run does not go on over other data without a word."""
+    return {"rows": trainer.source.count, "classes": list(trainer.experiment.data.classes)}
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -269,4 +329,4 @@ def _blame(step: int, loss: Loss, output: Output, things: Things, model: torch.n
         said += f", in rows {things.index[bad].tolist()[:8]}"
     elif where:
         said += f", first in {where[0]}"
-    return said + "; no parameter was changed: lower optimizer.rate or raise objective.temperature, and resume"
+    return said + "; no parameter was changed: start again with a lower optimizer.rate, or a higher temperature"

@@ -25,9 +25,9 @@ class OnlineProbe(nn.Module):
 
     def __init__(self, dataset: Dataset, features: int, seed: int) -> None:
         super().__init__()
-        self.dataset = dataset
-        self.metric = "online/accuracy" if dataset.classes else "online/r2"
-        width = len(dataset.classes) or self._targets(torch.zeros(1, len(dataset.factors))).shape[1]
+        self.classes, self.factors = dataset.classes, dataset.factors
+        self.metric = "online/accuracy" if self.classes else "online/r2"
+        width = len(self.classes) or encode(torch.zeros(1, len(self.factors)), self.factors)[0].shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(seed, "online"))
             self.read = nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, width))
@@ -51,28 +51,25 @@ class OnlineProbe(nn.Module):
             answers.append(self._answers(things))
         self.train()
         guess, answer = torch.cat(guesses), torch.cat(answers)
-        if self.dataset.classes:
+        if self.classes:
             labeled = answer >= 0
             return float((guess.argmax(1) == answer)[labeled].float().mean())
         error, variance = (guess - answer).square().mean(0), answer.var(0, correction=0)
-        slices = encode(torch.zeros(1, len(self.dataset.factors)), self.dataset.factors)[1]
+        slices = encode(torch.zeros(1, len(self.factors)), self.factors)[1]
         explained = 1 - error / variance
         scores = [explained[columns].mean() for columns in slices.values() if bool((variance[columns] > 1e-12).all())]
         return float(torch.stack(scores).mean()) if scores else 0.0
 
     def _answers(self, things: Things) -> Tensor:
-        if self.dataset.classes:
+        if self.classes:
             assert things.labels is not None
             return things.labels
         assert things.latents is not None
-        return self._targets(things.latents)
-
-    def _targets(self, latents: Tensor) -> Tensor:
-        return encode(latents, self.dataset.factors)[0]
+        return encode(things.latents, self.factors)[0]
 
     def _loss(self, guess: Tensor, things: Things) -> Tensor:
         answer = self._answers(things)
-        if not self.dataset.classes:
+        if not self.classes:
             return functional.mse_loss(guess, answer)
         total = functional.cross_entropy(guess, answer, ignore_index=-1, reduction="sum")
         return total / (answer >= 0).sum().clamp_min(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -32,6 +33,11 @@ class Display:
         self.text = Text(style="dim")
         self.live = Live(Group(self.progress, self.text), console=self.console) if self.console.is_terminal else None
 
+    def _say(self, text: str) -> None:
+        # Nobody listens any more: the run goes on all the same. (Of a closed pipe rich makes a SystemExit.)
+        with suppress(OSError, SystemExit):
+            self.console.print(text, soft_wrap=True, highlight=False)
+
     def advance(self, step: int) -> None:
         """The run has taken `step` steps."""
         self.progress.update(self.task, completed=step)
@@ -43,9 +49,7 @@ class Display:
         due = int(row["step"]) // self.every
         if self.live is None and (due > self.shown or row["step"] == self.steps):
             self.shown = due
-            self.console.print(
-                f"step {int(row['step'])}/{self.steps}  {text}  left {_clock(left)}", soft_wrap=True, highlight=False
-            )
+            self._say(f"step {int(row['step'])}/{self.steps}  {text}  left {_clock(left)}")
 
     def __enter__(self) -> Display:
         if self.live is not None:

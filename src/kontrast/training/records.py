@@ -29,7 +29,8 @@ class Records:
             # Imported at the first row, not at the start: it takes longer than anything else a run waits for.
             from torch.utils.tensorboard import SummaryWriter
 
-            self._events = SummaryWriter(str(self.out), purge_step=self.step + 1 if self.step else None)
+            resumed = self.step or any(self.out.glob("events.*"))
+            self._events = SummaryWriter(str(self.out), purge_step=self.step + 1 if resumed else None)
         for name, value in row.items():
             if name != "step":
                 self._events.add_scalar(name, value, int(row["step"]))
@@ -43,7 +44,8 @@ class Records:
                 row = json.loads(line)
             except ValueError:
                 continue
-            if row.get("step", 0) <= step:
+            taken = row.get("step", 0) if isinstance(row, dict) else None
+            if isinstance(taken, int) and taken <= step:
                 kept.append(line + "\n")
         partial = self.path.with_name(".metrics.jsonl.partial")
         partial.write_text("".join(kept))
