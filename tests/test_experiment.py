@@ -145,3 +145,53 @@ def test_the_default_space_and_similarity_agree():
     made = Experiment(epochs=1.0)
     assert made.space == Sphere()
     assert isinstance(made.objective, InfoNCE)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["optimizer=Adam", "optimizer.rate=0.002"],  # the preset's own rate, of another optimizer
+        ["head=Linear", "head.dim=128"],
+        ["space=Box", "objective.similarity=Lp", "objective.similarity.p=1.5", "data=Digits"],
+        ["predictor=Projection", "predictor.hidden=32"],
+    ],
+)
+def test_the_words_hold_where_a_value_equals_that_of_the_preset(words):
+    made = methods.simclr.read(words)
+    assert methods.simclr.read(methods.words(made)[1:]) == made
+
+
+def test_a_wildcard_changes_the_parts_that_are_there_and_makes_no_new_ones():
+    made = methods.inversion.read(["...dim=3"])
+    assert (made.data.dim, made.head.dim, made.predictor) == (3, 3, None)
+    assert methods.supervised.read(["data=Digits"]).pairing.recipe is None
+    with pytest.raises(ValueError, match="no field ends with 'nowhere'"):
+        methods.simclr.read(["...nowhere=1"])
+    assert methods.simclr.read(["...blur=None"]).pairing.recipe.blur is None
+
+
+def test_choosing_the_same_part_again_keeps_its_options():
+    made = methods.simclr.read(["encoder=Conv", "encoder.width=8"])
+    assert (made.encoder.width, made.encoder.batch_norm) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predictor=Projection", "predictor.dim=7"], "leave out predictor.dim"),
+        (["epochs=inf"], "positive length"),
+        (["method=../../evil"], "letters, digits"),
+        (["optimizer.rate=inf"], "rate must be positive"),
+        (["optimizer.weight_decay=nan"], "weight decay"),
+        (["optimizer.betas=0.9,1.5"], "lies in"),
+        (["data..x=3"], "field=value"),
+    ],
+)
+def test_numbers_and_names_that_cannot_be_are_refused(words, said):
+    with pytest.raises(ValueError, match=said):
+        methods.simclr.read(words)
+
+
+def test_a_head_must_give_as_many_outputs_as_there_are_answers():
+    with pytest.raises(ValueError, match=r"5 outputs where there are 10 answers"):
+        methods.supervised.read(["head.dim=5"])

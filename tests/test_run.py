@@ -6,6 +6,7 @@ from rich.console import Console
 from kontrast import Run, probes, train
 from kontrast.checkpoints import DamagedCheckpoint
 from kontrast.datasets import ImageFolder
+from kontrast.encoders import Conv
 
 from small import digits, latents
 
@@ -118,3 +119,37 @@ def test_pictures_of_a_folder_can_be_embedded(tmp_path, run):
         Image.fromarray(np.full((8, 8), 80 * number, np.uint8)).save(tmp_path / f"{number}.png")
     folder = ImageFolder(root=str(tmp_path), size=8, channels=1, test=0.0)
     assert run.encode("train", data=folder).values.shape == (3, 32)
+
+
+def test_the_untrained_network_has_the_batch_statistics_of_the_data(tmp_path):
+    run = train(digits(encoder=Conv(width=4, batch_norm=True)), tmp_path / "run", console=QUIET)
+    student = run.student(untrained=True)
+    things = next(run.experiment.data.open("train").chunks(2000))
+    layer = next(module for module in student.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    inputs = []
+    layer.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
+    with torch.no_grad():
+        student.features(things.observations)
+    torch.testing.assert_close(layer.running_mean, inputs[0].mean((0, 2, 3)), rtol=0.1, atol=0.02)
+    weights = run.experiment.model().student.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in student.named_parameters())
+
+
+def test_scores_say_which_checkpoint_they_are_of(run):
+    assert {row.step for row in run.probe(probes.KNN(), baselines=False)} == {30}
+    assert {row.step for row in run.probe(probes.KNN(), baselines=False, step=29)} == {29}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"layer": "features"}, "did you mean 'feature'"), ({"limit": 0}, "nothing to encode")]
+)
+def test_what_cannot_be_encoded_is_refused(options, said, run):
+    with pytest.raises(ValueError, match=said):
+        run.encode("test", **options)
+
+
+def test_data_of_another_shape_is_refused(run):
+    from kontrast.datasets import Sprites
+
+    with pytest.raises(ValueError, match=r"trained on shape \(1, 8, 8\), not \(1, 16, 16\)"):
+        run.encode("test", data=Sprites(size=16))

@@ -132,3 +132,30 @@ def test_bad_questions_to_a_run_are_refused(words, said, run, capsys):
     status, _, err = kontrast(["probe", str(run), *words], capsys)
     assert status == 2
     assert said in " ".join(err.split())
+
+
+def test_a_report_after_more_training_is_of_the_newer_checkpoint(tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["train", "simclr", *SMALL, f"out={out}"]
+    assert kontrast(words, capsys)[0] == 0
+    assert kontrast(["probe", str(out), "knn"], capsys)[0] == 0
+    rows = json.loads((out / "scores.json").read_text())
+    (out / "scores.json").write_text(json.dumps([{**row, "step": 3} for row in rows]))
+    assert kontrast(["report", str(out)], capsys)[0] == 0
+    assert {row["step"] for row in json.loads((out / "scores.json").read_text())} == {12}
+
+
+def test_an_unlabeled_folder_trains_and_has_a_page(tmp_path, capsys):
+    from PIL import Image
+
+    (tmp_path / "pictures").mkdir()
+    for number in range(40):
+        picture = np.random.default_rng(number).integers(0, 255, (16, 16), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / "pictures" / f"{number}.png")
+    out = tmp_path / "run"
+    data = ["data=ImageFolder", f"data.root={tmp_path / 'pictures'}", "data.size=16", "data.channels=1", "batch=8"]
+    status, _, err = kontrast(["train", "simclr", *data, "encoder.width=4", "steps=3", f"out={out}"], capsys)
+    assert status == 0, err
+    status, said, err = kontrast(["report", str(out)], capsys)
+    assert status == 0, err
+    assert "not probed" in said

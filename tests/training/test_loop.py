@@ -156,3 +156,85 @@ def test_the_supervised_objectives_train(tmp_path):
     run = kontrast.train(experiment, tmp_path / "labels", console=QUIET)
     last = json.loads((run.path / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["batch/accuracy"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: digits(**{"pairing.recipe.crop.size": 16}), "do not fit each other"),
+        (lambda: latents(encoder=digits().encoder), "vectors"),
+        (lambda: latents(**{"pairing.temperature": 1e-300}), "do not fit each other"),
+    ],
+)
+def test_parts_that_do_not_fit_are_found_before_the_folder_is_made(make, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        train(make(), tmp_path / "run", console=QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"device": "cuda:7"}, "write device=cpu"),
+        ({"device": "foo"}, "no device"),
+        ({"threads": 0}, "at least one thread"),
+    ],
+)
+def test_places_that_are_not_there_are_refused(where, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        train(latents(), tmp_path / "run", console=QUIET, **where)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_written_down_is_refused(tmp_path):
+    from kontrast.datasets import ImageFolder
+
+    with pytest.raises(ValueError, match="cannot be written down"):
+        train(digits(data=ImageFolder(root=tmp_path)), tmp_path / "run", console=QUIET)
+
+
+def test_a_run_does_not_go_on_over_other_data_without_a_word(tmp_path, monkeypatch):
+    run = train(digits(), tmp_path / "run", save_seconds=0.0, console=QUIET)
+    seen = loop._seen
+    monkeypatch.setattr(loop, "_seen", lambda trainer: {**seen(trainer), "rows": 7})
+    with pytest.raises(ValueError, match=r"the data changed .* rows was 1347 and is 7"):
+        train(digits(), run.path, resume=True, console=QUIET)
+
+
+def test_other_conditions_are_said_and_the_first_ones_kept(tmp_path):
+    run = train(latents(steps=2), tmp_path / "run", console=QUIET)
+    path = run.path / "environment.json"
+    began = {**json.loads(path.read_text()), "threads": 64}
+    path.write_text(json.dumps(began))
+    with pytest.warns(UserWarning, match="begun with threads 64"):
+        train(latents(steps=2), run.path, resume=True, console=QUIET)
+    assert json.loads(path.read_text()) == began
+
+
+def test_a_run_goes_on_when_nobody_listens_any_more(tmp_path):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = write
+
+        def isatty(self):
+            return False
+
+    run = train(latents(), tmp_path / "run", console=Console(file=Closed()))
+    assert run.checkpoint().step == 12
+
+
+def test_a_state_that_is_not_finite_is_never_saved(tmp_path, monkeypatch):
+    advance = loop.Trainer.advance
+
+    def poisoned(trainer):
+        found = advance(trainer)
+        if trainer.step == 6:
+            next(trainer.model.parameters()).data.fill_(torch.nan)
+        return found
+
+    monkeypatch.setattr(loop.Trainer, "advance", poisoned)
+    with pytest.raises(NonFinite, match=r"after step 6 .* not saved"):
+        train(latents(), tmp_path / "run", save_seconds=0.0, console=QUIET)
+    assert checkpoints.latest(tmp_path / "run" / "checkpoints")[0].step == 5

@@ -1,0 +1,68 @@
+"""The benchmarks run, and print ratios."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kontrast.datasets import FashionMNIST
+
+BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
+TINY = {"startup": ["--repeats=1"], "training": ["--steps=2", "--batch=16"]}
+QUICK = {"training"}
+
+
+def run(path, **environment):
+    return subprocess.run(
+        [sys.executable, str(path), *TINY.get(path.stem, [])],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def ratios(shown):
+    """The numbers in the column under the heading "ratio"."""
+    heading, *lines = shown.splitlines()
+    start, end = re.search(r"\bratio\b", heading).span()
+    numbers = (number for line in lines for number in re.finditer(r"[\d,]+\.\d+", line))
+    return [float(number[0].replace(",", "")) for number in numbers if start < number.end() <= end + 2]
+
+
+def has_fashion_mnist():
+    try:
+        return bool(FashionMNIST().find(None))
+    except FileNotFoundError:
+        return False
+
+
+def test_there_are_benchmarks():
+    assert {"sprites", "startup", "training"} <= {path.stem for path in BENCHMARKS}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.slow], id=path.stem) for path in BENCHMARKS],
+)
+def test_it_ends_well_and_prints_ratios(path):
+    if path.stem == "training" and not has_fashion_mnist():
+        pytest.skip("FashionMNIST is not on this machine")
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    found = ratios(done.stdout)
+    assert len(found) >= 2
+    assert min(found) > 0
+
+
+@pytest.mark.skipif(not has_fashion_mnist(), reason="FashionMNIST is not on this machine")
+def test_without_torchvision_training_says_so_in_one_sentence(tmp_path):
+    (tmp_path / "torchvision.py").write_text("raise ModuleNotFoundError('No module named torchvision')\n")
+    (training,) = (path for path in BENCHMARKS if path.stem == "training")
+    done = run(training, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "pip install torchvision" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
