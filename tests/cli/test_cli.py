@@ -34,12 +34,13 @@ def test_list_names_every_family(capsys):
 
 def test_show_says_where_each_value_comes_from(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    status, out, _ = kontrast("show simclr objective.temperature=0.2", capsys)
+    status, out, _ = kontrast("show simclr ...temperature=0.2 encoder=ResNet steps=3", capsys)
     assert status == 0
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert "command line" in rows["objective.temperature"]
     assert "simclr" in rows["objective.similarity"]
     assert "default" in rows["seed"]
+    assert "default" in rows["encoder.depth"]
     assert "divisor" in rows["objective.temperature"]
 
 
