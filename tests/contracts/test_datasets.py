@@ -18,9 +18,17 @@ from kontrast.datasets import Dataset, Generative, Stored
 from kontrast.draws import Draws
 from kontrast.parts import known, summary
 from kontrast.spaces import Box, Euclidean
-from kontrast.views import Things, concatenate
+from kontrast.views import Things
 
 SPLITS = ("train", "test")
+
+
+def concatenate(chunks):
+    def join(name):
+        columns = [getattr(chunk, name) for chunk in chunks]
+        return None if columns[0] is None else torch.cat(columns)
+
+    return Things(join("observations"), join("index"), chunks[0].epoch, join("labels"), join("latents"))
 
 
 def fashion(root: Path) -> Dataset:
