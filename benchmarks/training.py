@@ -25,7 +25,7 @@ from kontrast.datasets import FashionMNIST
 from kontrast.draws import generator
 from kontrast.experiment import Experiment
 from kontrast.objectives import InfoNCE, agree
-from kontrast.training.loop import Trainer
+from kontrast.training import Trainer
 from kontrast.views import Views
 
 PHASES = ("data", "forward+backward", "rest")
