@@ -206,3 +206,13 @@ def luminance(color):
 @pytest.mark.parametrize("color", [colors.TRAINED, colors.UNTRAINED, colors.RAW, colors.FLOOR, *colors.SERIES])
 def test_marks_stand_out_from_the_page(color):
     assert 1.05 / (luminance(color) + 0.05) > 3
+
+
+def test_a_factor_that_never_varies_has_no_map():
+    record = sprites()
+    still = record.latents.copy()
+    still[:, 0] = 1.0
+    with style():
+        found = maps(sprites(latents=still))
+    assert record.factors[0].name not in " ".join(drawn.title for drawn in found)
+    assert len(found) == 4

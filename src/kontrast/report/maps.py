@@ -20,7 +20,7 @@ MOST_MAPS, MOST_POINTS = 4, 4000
 
 
 def maps(record: Record) -> list[Drawing]:
-    """The embedding's two widest directions, colored by label or by the first factors."""
+    """The embedding's two widest directions, colored by label or by the first factors that vary."""
     if record.embedding is None:
         return []
     rows = np.flatnonzero(np.isfinite(record.embedding).all(axis=1))
@@ -31,7 +31,9 @@ def maps(record: Record) -> list[Drawing]:
         return []
     points, shares = _flatten(record.embedding[rows].astype(np.float64))
     if record.latents is not None:
-        columns = list(enumerate(record.factors))[:MOST_MAPS]
+        every = list(enumerate(record.factors))
+        varying = [(at, factor) for at, factor in every if np.ptp(record.latents[rows, at]) > 0]
+        columns = (varying or every)[:MOST_MAPS]
         return [_map(at, points, shares, record.latents[rows, at], factor=factor) for at, factor in columns]
     labels = np.zeros(len(rows), int) if record.labels is None else record.labels[rows]
     return [_map(0, points, shares, labels, classes=record.classes if record.labels is not None else None)]
