@@ -99,9 +99,8 @@ def _deterministic() -> Iterator[None]:
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    memory.fill_uninitialized_memory = (
-        False  # filling costs 7 % of a step, and nothing here reads what it has not written
-    )
+    # Filling memory costs 7 % of a step, and nothing here reads what it has not written.
+    memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
@@ -131,15 +130,15 @@ def _advance(
     if trainer.step < trainer.steps and interrupts.received is not None:
         raise Interrupted(
             interrupts.received,
-            f"stopped at step {trainer.step} of {trainer.steps}; resume=True out={out} goes on from there",
+            f"stopped at step {trainer.step} of {trainer.steps}; go on with kontrast train resume=True out={out}",
         )
 
 
 def _row(trainer: Trainer, loss: Loss, norm: Tensor, seconds: float, steps: int) -> dict[str, float]:
     experiment = trainer.experiment
-    row = {
+    return {
         "step": trainer.step,
-        "epoch": trainer.step / trainer.per_epoch if trainer.per_epoch else 0.0,
+        **({"epoch": trainer.step / trainer.per_epoch} if trainer.per_epoch else {}),
         "loss": float(loss.total.detach()),
         **{f"loss/{name}": float(value) for name, value in loss.parts.items()},
         **{f"batch/{name}": float(value) for name, value in loss.measures.items()},
@@ -149,9 +148,6 @@ def _row(trainer: Trainer, loss: Loss, norm: Tensor, seconds: float, steps: int)
         "images_per_second": steps * experiment.batch / seconds,
         "waiting": trainer.waited / seconds,
     }
-    if not trainer.per_epoch:
-        del row["epoch"]
-    return row
 
 
 def _save(trainer: Trainer, out: Path) -> None:
