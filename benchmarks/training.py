@@ -24,7 +24,7 @@ from kontrast import methods
 from kontrast.datasets import FashionMNIST
 from kontrast.draws import generator
 from kontrast.experiment import Experiment
-from kontrast.objectives import InfoNCE, agree
+from kontrast.objectives import InfoNCE
 from kontrast.training import Trainer
 from kontrast.views import Views
 
@@ -140,7 +140,7 @@ def difference(objective: InfoNCE, rows: int) -> float:
     """How far the two losses are apart on the same embeddings."""
     z = functional.normalize(torch.randn(2 * rows, 128, generator=generator(0, "embeddings")), dim=1)
     one, two = z.chunk(2)
-    ours = agree(objective, (one, two), (one, two), Views((one, two), torch.arange(rows)))
+    ours = objective.agree((one, two), (one, two), Views((one, two), torch.arange(rows)))
     return abs(float(ours.total - nt_xent(z, objective.temperature)))
 
 

@@ -10,6 +10,7 @@ from kontrast.experiment import Experiment
 from kontrast.objectives import InfoNCE
 from kontrast.similarities import Lp
 from kontrast.spaces import Box, Sphere
+from kontrast.teachers import Shared
 
 from small import digits, latents
 
@@ -195,3 +196,16 @@ def test_numbers_and_names_that_cannot_be_are_refused(words, said):
 def test_a_head_must_give_as_many_outputs_as_there_are_answers():
     with pytest.raises(ValueError, match=r"5 outputs where there are 10 answers"):
         methods.supervised.read(["head.dim=5"])
+
+
+def test_what_would_collapse_is_refused():
+    for name in ("byol", "simsiam"):
+        with pytest.raises(ValueError, match="make all embeddings one"):
+            methods.get(name).read(["predictor=None", "predictor_schedule=None"])
+    with pytest.raises(ValueError, match="write teacher=StopGradient"):
+        methods.byol(teacher=Shared())
+
+
+def test_a_seed_is_not_negative():
+    with pytest.raises(ValueError, match="write seed=0"):
+        methods.simclr(seed=-1)

@@ -58,6 +58,25 @@ def test_a_layer_has_a_bias_unless_it_is_normalized() -> None:
                 assert (layer.bias is None) == isinstance(after, nn.BatchNorm1d)
 
 
+def test_dropout_follows_every_rectifier_of_a_projection() -> None:
+    for layers in (2, 3):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            plain = Projection(layers=layers).build(8, 4)
+            torch.manual_seed(0)
+            head = Projection(layers=layers, dropout=0.3).build(8, 4)
+        assert kinds(head) == [kind.replace("ReLU", "Sequential") for kind in kinds(plain)]
+        assert sum(isinstance(module, nn.Dropout) for module in head.modules()) == layers - 1
+        assert not any(isinstance(module, nn.Dropout) for module in plain.modules())
+        assert list(plain.state_dict()) == list(head.state_dict())
+        x = torch.rand(5, 8)
+        assert torch.equal(plain.eval()(x), head.eval()(x))
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            head.train()
+            assert not torch.equal(head(x), head(x))
+
+
 @chz.chz
 class Holder:
     head: Head = parts.field(Head, Projection, doc="a head inside another part")
@@ -75,8 +94,14 @@ def test_command_line_chooses_a_head() -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"dim": 0}, r"head\.dim=128"), ({"hidden": 0}, r"head\.hidden=512"), ({"layers": 0}, r"head\.layers=2")],
+    [
+        ({"dim": 0}, r"head\.dim=128"),
+        ({"hidden": 0}, r"head\.hidden=512"),
+        ({"layers": 0}, r"head\.layers=2"),
+        ({"dropout": 1.0}, r"head\.dropout=0\.3"),
+        ({"layers": 1, "dropout": 0.3}, r"head\.layers=2"),
+    ],
 )
-def test_it_says_what_to_write_instead(options: dict[str, int], said: str) -> None:
+def test_it_says_what_to_write_instead(options: dict[str, float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Projection(**options)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@ from torch import nn
 
 from kontrast import heads
 from kontrast.model import Model, Student
+from kontrast.objectives import InfoNCE
 from kontrast.spaces import Euclidean, Sphere
 from kontrast.teachers import Labels, Shared
 from kontrast.views import Views
@@ -14,11 +15,15 @@ VIEWS = Views((X, Y), torch.arange(8))
 
 
 def student(space):
-    return Student(nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)), nn.Linear(4, 3), space)
+    return Student(nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)), nn.Linear(4, 3), space, 3)
+
+
+def model_of(network, teacher, **options):
+    return Model(network, teacher, InfoNCE().build(3), **options)
 
 
 def test_asked_and_answered_are_the_same_embedding_where_the_student_answers():
-    model = Model(student(Sphere()), Shared())
+    model = model_of(student(Sphere()), Shared())
     output = model(VIEWS)
     assert all(torch.equal(asked, answer) for asked, answer in zip(output.asked, output.answers, strict=True))
     torch.testing.assert_close(output.asked[0].norm(dim=1), torch.ones(8))
@@ -27,8 +32,8 @@ def test_asked_and_answered_are_the_same_embedding_where_the_student_answers():
 
 def test_joint_views_share_their_batch_statistics_and_separate_ones_do_not():
     network = student(Euclidean())
-    together = Model(network, Shared(), joint=True)(VIEWS).asked[0]
-    apart = Model(network, Shared(), joint=False)(VIEWS).asked[0]
+    together = model_of(network, Shared(), joint=True)(VIEWS).asked[0]
+    apart = model_of(network, Shared(), joint=False)(VIEWS).asked[0]
     torch.testing.assert_close(together, network(torch.cat([X, Y]))[:8])
     torch.testing.assert_close(apart, network(X))
     assert not torch.allclose(together, apart)
@@ -38,21 +43,21 @@ def test_each_view_passes_once_however_often_it_is_asked_for():
     passes = []
     network = student(Euclidean())
     network.encoder.register_forward_hook(lambda *_: passes.append(1))
-    Model(network, Shared(), joint=False)(VIEWS)
+    model_of(network, Shared(), joint=False)(VIEWS)
     assert len(passes) == 2
 
 
 def test_given_answers_are_taken_as_they_are():
     target = torch.arange(8)
     views = Views((X, target), target, asking=(0,), answering=(1,))
-    output = Model(student(Euclidean()), Labels())(views)
+    output = model_of(student(Euclidean()), Labels())(views)
     assert output.answers == (target,)
     assert len(output.asked) == 1
 
 
 def test_a_predictor_turns_embeddings_into_questions_and_leaves_answers_alone():
     predictor = heads.Linear().build(3, 3)
-    model = Model(student(Sphere()), Shared(), predictor)
+    model = model_of(student(Sphere()), Shared(), predictor=predictor)
     output = model(VIEWS)
     assert not torch.equal(output.asked[0], output.answers[0])
     torch.testing.assert_close(output.asked[0].norm(dim=1), torch.ones(8))

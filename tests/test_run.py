@@ -7,6 +7,9 @@ from kontrast import Run, probes, train
 from kontrast.checkpoints import DamagedCheckpoint
 from kontrast.datasets import ImageFolder
 from kontrast.encoders import Conv
+from kontrast.objectives import InfoNCE
+from kontrast.similarities import Dot, Lp
+from kontrast.spaces import Box, Product, Sphere
 
 from small import digits, latents
 
@@ -153,3 +156,39 @@ def test_data_of_another_shape_is_refused(run):
 
     with pytest.raises(ValueError, match=r"trained on shape \(1, 8, 8\), not \(1, 16, 16\)"):
         run.encode("test", data=Sprites(size=16))
+
+
+@pytest.mark.parametrize(
+    ("space", "objective", "names"),
+    [
+        (Sphere(radius=2.0, learned=True), InfoNCE(similarity=Dot()), ["into.log_radius"]),
+        (Box(learned=True), InfoNCE(similarity=Lp(p=1), temperature=0.05), ["into.log_width"]),
+        (
+            Product(first=Box(learned=True), second=Sphere(learned=True), split=1),
+            InfoNCE(similarity=Lp(p=2), temperature=0.05),
+            ["into.first.log_width", "into.second.log_radius"],
+        ),
+    ],
+    ids=["sphere", "box", "product"],
+)
+def test_what_a_space_learned_survives_the_checkpoint(space, objective, names, tmp_path):
+    out = tmp_path / "run"
+    train(latents(steps=20, space=space, objective=objective, learned_rate=20.0), out, console=QUIET)
+    run = Run(out)
+    before, after = run.student(untrained=True).state_dict(), run.student().state_dict()
+    assert [name for name in after if name.startswith("into.")] == names
+    for name in names:
+        assert not torch.equal(before[name], after[name])
+        assert torch.equal(after[name], run.checkpoint().tensors[f"model.student.{name}"])
+    values = torch.from_numpy(run.encode("test", "embedding", limit=1000).values)
+    if isinstance(space, Sphere):
+        torch.testing.assert_close(values.norm(dim=1), after[names[0]].exp().expand(1000))
+    if isinstance(space, Box):
+        assert ((values >= 0) & (values <= after[names[0]].exp())).all()
+        things = next(run.experiment.data.open("test").chunks(1000))
+        with torch.no_grad():
+            student = run.student()
+            raw = student.head(student.features(things.observations))
+        torch.testing.assert_close(values, after[names[0]].exp() * raw.sigmoid(), rtol=1e-4, atol=1e-5)
+    untrained = run.encode("test", "embedding", limit=1000, untrained=True).values
+    assert not np.allclose(values, untrained)

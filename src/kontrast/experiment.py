@@ -21,7 +21,7 @@ from kontrast.model import Model, Student
 from kontrast.objectives import InfoNCE, Objective, Supervised
 from kontrast.optimizers import AdamW, Optimizer
 from kontrast.pairings import Augmented, Labeled, Pairing
-from kontrast.schedules import Schedule, WarmupCosine
+from kontrast.schedules import Constant, Schedule, WarmupCosine
 from kontrast.spaces import Space, Sphere
 from kontrast.teachers import Labels, Shared, Teacher
 
@@ -35,6 +35,11 @@ class Experiment:
 
     Two equal experiments give the same parameters, bit for bit, on one machine with one number of threads. ValueError,
     at once, where the parts contradict each other; what only the data can tell is found before the first step.
+
+    With `micro` a batch passes through the network in micro-batches of so many things, so that memory is theirs, not
+    the batch's. accumulation="exact" gives the loss and gradient of the whole batch all the same, for one forward pass
+    more; only batch normalization then takes its statistics from each micro-batch. With "plain" every micro-batch is a
+    batch of its own, which has fewer negatives.
     """
 
     method: str = chz.field(default="custom", doc="the preset it started from; a name, nothing more")
@@ -49,9 +54,19 @@ class Experiment:
     optimizer: Optimizer = parts.field(Optimizer, AdamW, doc="how parameters follow the gradient")
     schedule: Schedule = parts.field(Schedule, WarmupCosine, doc="the learning rate over the run")
     batch: int = chz.field(default=256, doc="things in a step, over all processes")
+    micro: int | None = chz.field(
+        default=None, doc="things that pass through the network at once, which saves memory; None: the whole batch"
+    )
+    accumulation: Literal["exact", "plain"] = chz.field(
+        default="exact", doc="the gradient of the whole batch, or the mean of those of each micro-batch alone"
+    )
     epochs: float | None = chz.field(default=None, doc="length of the run in passes over the data; or give steps")
     steps: int | None = chz.field(default=None, doc="length of the run in optimizer steps; or give epochs")
     seed: int = chz.field(default=0, doc="seed of everything random")
+    predictor_schedule: Schedule | None = parts.field(
+        Schedule, None, unspecified=Constant, doc="the predictor's own learning rate; None: as everything else"
+    )
+    learned_rate: float = chz.field(default=1.0, doc="rate of a learned radius, box, temperature or metric, times rate")
     joint: bool = chz.field(default=True, doc="views share one forward pass, and so their batch statistics")
     precision: Literal["float32", "bfloat16"] = chz.field(default="float32", doc="number format inside the encoder")
     online: bool = chz.field(default=True, doc="train a linear probe beside, which cannot touch the encoder")
@@ -62,15 +77,36 @@ class Experiment:
             raise ValueError(f"a method is named by letters, digits, - and _, not {self.method!r}")
         if self.batch < 2:
             raise ValueError(f"a batch needs at least two things to tell apart, not {self.batch}; write batch=256")
+        self._check_micro()
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give the length of the run either as epochs or as steps; write epochs=10, or steps=1000")
         if not 0 < (self.epochs or self.steps or 0) < math.inf:
             raise ValueError("a run needs a positive length; write epochs=10, or steps=1000")
+        if self.seed < 0:
+            raise ValueError(f"a seed is a number from 0 on, not {self.seed}; write seed=0")
+        if not 0 < self.learned_rate < math.inf:
+            raise ValueError(f"learned_rate is a positive factor, not {self.learned_rate}; write learned_rate=1")
+        if self.predictor_schedule is not None and self.predictor is None:
+            raise ValueError("predictor_schedule needs a predictor; write predictor=Projection, or leave it out")
         if self.predictor is not None and self.predictor.dim is not None:
             raise ValueError("a predictor leads from embeddings to embeddings; leave out predictor.dim")
         self.pairing.check(self.data)
         self.objective.check(self.space)
         self._check_answers()
+        self.space.check(self.dim)
+        self.objective.check_batch(self.compared, self.dim)
+
+    def _check_micro(self) -> None:
+        if self.micro is None:
+            return
+        if self.micro < 1 or self.batch % self.micro:
+            near = _divisor(self.batch, self.micro)
+            raise ValueError(f"micro divides batch={self.batch}, which {self.micro} does not; write micro={near}")
+        if self.micro < 2 and self.accumulation == "plain":
+            raise ValueError(
+                "a micro-batch of one thing has nothing to tell it apart from; write accumulation=exact, or micro="
+                f"{_divisor(self.batch, 2)}"
+            )
 
     def _check_answers(self) -> None:
         told = isinstance(self.objective, Supervised)
@@ -79,6 +115,11 @@ class Experiment:
                 f"objective={type(self.objective).__name__} teacher={type(self.teacher).__name__} "
                 f"pairing={type(self.pairing).__name__} do not fit together: a supervised objective goes with "
                 "teacher=Labels pairing=Labeled, and every other one with neither"
+            )
+        if self.objective.collapses and (isinstance(self.teacher, Shared) or self.predictor is None):
+            raise ValueError(
+                f"{type(self.objective).__name__} alone would make all embeddings one; write teacher=StopGradient "
+                "predictor=Projection, or teacher=Momentum predictor=Projection"
             )
         if not isinstance(self.objective, Supervised) or not isinstance(self.pairing, Labeled):
             return
@@ -100,6 +141,11 @@ class Experiment:
             return len(self.data.classes) if self.pairing.target == "labels" else len(self.pairing.columns(self.data))
         return len(self.data.factors) or 128
 
+    @property
+    def compared(self) -> int:
+        """How many things a loss is of: those of the batch, or of a micro-batch where each is a batch of its own."""
+        return self.micro if self.micro is not None and self.accumulation == "plain" else self.batch
+
     def length(self, rows: int | None) -> int:
         """Optimizer steps of a run over `rows` rows (None: no end of them). ValueError if that is none."""
         if self.steps is not None:
@@ -114,9 +160,15 @@ class Experiment:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "model"))
             encoder, features = self.encoder.build(self.data.shape)
-            student = Student(encoder, self.head.build(features, self.dim), self.space)
-            predictor = None if self.predictor is None else self.predictor.build(self.dim, self.dim)
-            return Model(student, self.teacher, predictor, self.joint)
+            outputs = self.space.inputs(self.dim)
+            student = Student(encoder, self.head.build(features, outputs), self.space, self.dim)
+            predictor = None if self.predictor is None else self.predictor.build(self.dim, outputs)
+            return Model(student, self.teacher, self.objective.build(self.dim), predictor, self.joint)
+
+
+def _divisor(batch: int, near: int) -> int:
+    """The divisor of `batch` from 2 on that is nearest to a number."""
+    return min((k for k in range(2, batch + 1) if batch % k == 0), key=lambda k: abs(k - near))
 
 
 def check_family(name: str, value: object) -> None:

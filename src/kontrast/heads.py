@@ -64,12 +64,14 @@ class Projection(Head):
     projector of SimSiam (Chen and He 2020, arXiv 2011.10566), three layers alone that of Barlow Twins (Zbontar et al.
     2021, arXiv 2103.03230), and the default, between two embeddings, is the predictor of SimSiam and of BYOL (Grill
     et al. 2020, arXiv 2006.07733). A layer that is normalized has no bias, which the normalization would cancel.
+    Dropout follows every rectifier.
     """
 
     hidden: int = chz.field(default=512, doc="width of the hidden layers")
     layers: int = chz.field(default=2, doc="number of linear layers; 1 is linear")
     norm: bool = chz.field(default=True, doc="batch normalization of the hidden layers")
     last_norm: bool = chz.field(default=False, doc="batch normalization of the embedding, too, with no scale or shift")
+    dropout: float = chz.field(default=0.0, doc="share of the hidden numbers set to zero in training, in [0, 1)")
 
     @chz.validate
     def _sizes(self) -> None:
@@ -77,6 +79,10 @@ class Projection(Head):
             raise ValueError(f"hidden is a number of units, not {self.hidden}; write head.hidden=512")
         if self.layers < 1:
             raise ValueError(f"a projection has at least one layer, not {self.layers}; write head.layers=2")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is a share in [0, 1), not {self.dropout}; write head.dropout=0.3")
+        if self.dropout and self.layers == 1:
+            raise ValueError("one layer has nothing hidden that could drop out; write head.layers=2, or head.dropout=0")
 
     def build(self, features: int, dim: int) -> nn.Module:
         modules: list[nn.Module] = []
@@ -84,7 +90,8 @@ class Projection(Head):
             modules.append(nn.Linear(features, self.hidden, bias=not self.norm))
             if self.norm:
                 modules.append(nn.BatchNorm1d(self.hidden))
-            modules.append(nn.ReLU())
+            # One module with the rectifier, so that the names of the weights do not depend on it.
+            modules.append(nn.Sequential(nn.ReLU(), nn.Dropout(self.dropout)) if self.dropout else nn.ReLU())
             features = self.hidden
         modules.append(nn.Linear(features, dim, bias=not self.last_norm))
         if self.last_norm:

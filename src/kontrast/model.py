@@ -7,6 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from kontrast.objectives import Criterion
+from kontrast.optimizers import Group
+from kontrast.schedules import Schedule
 from kontrast.spaces import Space
 from kontrast.teachers import Answering, Teacher
 from kontrast.views import Views
@@ -23,9 +26,10 @@ class Output(NamedTuple):
 class Student(nn.Module):
     """encoder -> head -> space. Pictures may be uint8 in 0..255 or float in [0, 1]."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Module, space: Space) -> None:
+    def __init__(self, encoder: nn.Module, head: nn.Module, space: Space, dim: int) -> None:
         super().__init__()
         self.encoder, self.head, self.space = encoder, head, space
+        self.into = space.build(dim)
 
     def features(self, x: Tensor) -> Tensor:
         """The feature [n, f]: the encoder's output, before the head."""
@@ -36,27 +40,34 @@ class Student(nn.Module):
 
     def embed(self, features: Tensor) -> Tensor:
         """The embedding [n, d] of features: head, then space. Always in float32, so that similarities are."""
-        return self.space.project(self.head(features).float())
+        point: Tensor = self.into(self.head(features).float())
+        return point
 
     def forward(self, x: Tensor) -> Tensor:
         return self.embed(self.features(x))
 
 
 class Model(nn.Module):
-    """A student, the predictor that turns its embedding into a question, and the teacher that answers.
+    """A student, the predictor that turns its embedding into a question, the teacher that answers, and the criterion.
 
     With `joint`, views of equal shape pass through the student in one batch, so that batch normalization sees all
     of them (SimCLR); otherwise each view passes alone (Barlow Twins, BYOL, SimSiam).
     """
 
     def __init__(
-        self, student: Student, teacher: Teacher, predictor: nn.Module | None = None, joint: bool = True
+        self,
+        student: Student,
+        teacher: Teacher,
+        criterion: Criterion,
+        predictor: nn.Module | None = None,
+        joint: bool = True,
     ) -> None:
         super().__init__()
         self.student = student
         self.predictor = predictor
         self.joint = joint
         self.teacher: Answering = teacher.build(student)
+        self.criterion = criterion
 
     def forward(self, views: Views) -> Output:
         features: dict[int, Tensor] = {}
@@ -71,8 +82,18 @@ class Model(nn.Module):
             self._embed(views, group, features, embeddings)
         asked = tuple(embed(view) for view in views.asking)
         if self.predictor is not None:
-            asked = tuple(self.student.space.project(self.predictor(z).float()) for z in asked)
+            asked = tuple(self.student.into(self.predictor(z).float()) for z in asked)
         return Output(asked, self.teacher(views, embed), features[views.asking[0]])
+
+    def groups(self, predictor: Schedule | None, learned: float) -> list[Group]:
+        """The parameters by learning rate: the networks, the predictor, and what space and criterion learn."""
+        predicting = [] if self.predictor is None else [*self.predictor.parameters()]
+        small = [*self.student.into.parameters(), *self.criterion.parameters()]
+        apart = {id(parameter) for parameter in (*predicting, *small)}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in apart]
+        groups = [Group(rest), Group(predicting, schedule=predictor), Group(small, factor=learned)]
+        alive = [group._replace(parameters=[p for p in group.parameters if p.requires_grad]) for group in groups]
+        return [group for group in alive if group.parameters]
 
     def _groups(self, views: Views) -> list[list[int]]:
         if not self.joint:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -17,13 +17,14 @@ from torch import Tensor
 from kontrast import checkpoints, experiment, parts
 from kontrast.checkpoints import Checkpoint, DamagedCheckpoint
 from kontrast.datasets import Dataset
+from kontrast.draws import derive
 from kontrast.experiment import Experiment
 from kontrast.model import Student
+from kontrast.passes import Layer, Passes
 from kontrast.probes import Probe
 from kontrast.scores import Score
 from kontrast.views import Features, Split, Things
 
-Layer = Literal["feature", "embedding", "raw"]
 CHUNK = 500
 ESTIMATED = 4000
 """Training rows that an untrained network's batch statistics are estimated on."""
@@ -95,12 +96,24 @@ class Run:
         untrained: bool = False,
         step: int | None = None,
         limit: int | None = None,
+        samples: int = 1,
     ) -> Features:
         """What the frozen encoder makes of a split: its feature, its embedding, or the raw observations as vectors.
 
         `data` is another data set than the run's own, of the same shape; `step` a checkpoint other than the last.
-        `limit` takes so many rows; a data set without end gives 20,000 unless it says otherwise. ValueError for a data
-        set of another shape, or a layer that there is none of.
+        `limit` takes so many rows; a data set without end gives 20,000 unless it says otherwise. Embeddings come with
+        the `concentration` of their space, if it says how certain a point is.
+
+        With `samples` = S > 1 each row passes S times, with dropout as in training and batch normalization as it was
+        learned (Monte Carlo dropout, Gal and Ghahramani 2016, arXiv 1506.02142), and the mean is its value; the same
+        call gives the same again. On a Simplex `concentration` is then log d - H(mean q), and `spread` the mutual
+        information H(mean q) - mean H(q) of class and weights (BALD, Houlsby et al. 2011, arXiv 1112.5745), in nats.
+        Elsewhere, with R the length of the mean of the S unit vectors, `concentration` is the estimate R (d - R^2) /
+        (1 - R^2) of a von Mises-Fisher law (Banerjee et al. 2005), where 1 - R^2 counts as 1e-6 or more, and `spread`
+        is 1 - R. On VonMisesFisher a unit vector weighs A_d(kappa), the length of the mean of its own law.
+
+        ValueError for a data set of another shape, for a layer that there is none of, and for several passes where
+        nothing drops out.
         """
         data = data or self.experiment.data
         parts.choose(layer, get_args(Layer), "layer")
@@ -110,12 +123,16 @@ class Run:
             raise ValueError(f"there is nothing to encode in {limit} rows; write limit=1000")
         source = data.open(split)
         student = None if layer == "raw" else self.student(untrained, step)
+        passes = Passes(student, layer, samples, self.experiment.seed)
         rows = limit if limit is not None or source.count is not None else LIMIT
-        chunks = [_encoded(student, layer, things) for things in source.chunks(CHUNK, rows)]
+        chunks = [
+            (*(_array(column) for column in passes(things, number)), _array(things.index), *_truth(things))
+            for number, things in enumerate(source.chunks(CHUNK, rows))
+        ]
         columns = [None if column[0] is None else np.concatenate(column) for column in zip(*chunks, strict=True)]
-        values, index, labels, latents = columns
+        values, concentration, spread, index, labels, latents = columns
         assert values is not None
-        return Features(values, labels, latents, data.classes, data.factors, None, index)
+        return Features(values, labels, latents, data.classes, data.factors, concentration, index, spread)
 
     def probe(
         self, *probes: Probe, baselines: bool = True, step: int | None = None, limit: int | None = None
@@ -173,9 +190,11 @@ def _estimate(student: Student, chunks: Iterator[Things]) -> None:
         layer.reset_running_stats()
         layer.momentum = None
     student.train()
-    for things in chunks:
-        if len(things.index) > 1:
-            student(things.observations)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(0, "dropout", "untrained"))
+        for things in chunks:
+            if len(things.index) > 1:
+                student(things.observations)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
 
@@ -189,18 +208,10 @@ def _raw(probe: Probe, features: tuple[Features, Features]) -> dict[str, float]:
 
 
 Array = np.ndarray[Any, Any]
-Columns = tuple[Array, Array, Array | None, Array | None]
 
 
-@torch.no_grad()
-def _encoded(student: Student | None, layer: Layer, things: Things) -> Columns:
-    if student is None:
-        values = things.observations.flatten(1).float()
-    else:
-        values = student.features(things.observations)
-        if layer == "embedding":
-            values = student.embed(values)
-    return values.float().cpu().numpy(), things.index.cpu().numpy(), _array(things.labels), _array(things.latents)
+def _truth(things: Things) -> tuple[Array | None, Array | None]:
+    return _array(things.labels), _array(things.latents)
 
 
 def _array(column: Tensor | None) -> Array | None:

@@ -39,10 +39,7 @@ class WarmupCosine(Schedule):
 
     @chz.validate
     def _shares(self) -> None:
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup is a share of the run in [0, 1), not {self.warmup}; write schedule.warmup=0.05")
-        if not 0 <= self.floor <= 1:
-            raise ValueError(f"floor is a share of the peak rate in [0, 1], not {self.floor}; write schedule.floor=0")
+        _check_shares(self.warmup, self.floor)
 
     def factor(self, step: int, steps: int) -> float:
         rise = round(self.warmup * steps)
@@ -50,3 +47,31 @@ class WarmupCosine(Schedule):
             return (step + 1) / rise
         fall = (step - rise) / max(1, steps - rise)
         return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * fall)) / 2
+
+
+@chz.chz
+class WarmupLinear(Schedule):
+    """A linear rise over the first w steps, then a linear fall to the floor.
+
+    factor(s) = (s + 1) / w for s < w, and 1 - (1 - floor) (s - w) / (steps - w) after, with w = round(warmup * steps).
+    """
+
+    warmup: float = chz.field(default=0.0, doc="share of the run that warms up, in [0, 1)")
+    floor: float = chz.field(default=0.0, doc="what is left of the peak rate at the end, in [0, 1]")
+
+    @chz.validate
+    def _shares(self) -> None:
+        _check_shares(self.warmup, self.floor)
+
+    def factor(self, step: int, steps: int) -> float:
+        rise = round(self.warmup * steps)
+        if step < rise:
+            return (step + 1) / rise
+        return 1 - (1 - self.floor) * (step - rise) / max(1, steps - rise)
+
+
+def _check_shares(warmup: float, floor: float) -> None:
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup is a share of the run in [0, 1), not {warmup}; write schedule.warmup=0.05")
+    if not 0 <= floor <= 1:
+        raise ValueError(f"floor is a share of the peak rate in [0, 1], not {floor}; write schedule.floor=0")

@@ -65,7 +65,8 @@ class Features:
     """What a frozen encoder makes of one split: arrays with names, the only thing a probe sees.
 
     `values` [n, d]; `labels` int64 [n] (-1: none) with their names `classes`; `latents` [n, k] with their `factors`;
-    `concentration` [n] for encoders that say how certain they are.
+    `concentration` [n] for encoders that say how certain they are, larger for more. `spread` [n] for features that are
+    means of several passes through a network with dropout: how far the passes disagree, 0 where they do not.
     """
 
     values: NDArray[np.floating[Any]]
@@ -75,11 +76,12 @@ class Features:
     factors: tuple[Factor, ...] = ()
     concentration: NDArray[np.floating[Any]] | None = None
     index: NDArray[np.int64] | None = field(default=None, repr=False)
+    spread: NDArray[np.floating[Any]] | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
             raise ValueError(f"features are a matrix [rows, dimensions], not an array of shape {self.values.shape}")
-        for name in ("labels", "latents", "concentration", "index"):
+        for name in ("labels", "latents", "concentration", "index", "spread"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.values):
                 raise ValueError(f"{len(self.values)} rows of features but {len(column)} {name}; they must be equal")

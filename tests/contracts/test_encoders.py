@@ -66,10 +66,19 @@ def test_the_random_state_decides_the_weights(part: Encoder) -> None:
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+def stirred(network: torch.nn.Module) -> None:
+    """Moves every parameter a little: some start at zero, which hides what lies before them."""
+    noise = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.01 * torch.randn(parameter.shape, generator=noise)
+
+
 @EVERY
 def test_the_gradient_reaches_every_parameter(part: Encoder) -> None:
     shape = fitting(part)[-1]
     network, dim = built(part, shape)
+    stirred(network)
     weight = torch.randn(dim, generator=torch.Generator().manual_seed(0))
     (network(observations(shape, 8)) @ weight).square().mean().backward()
     for name, parameter in network.named_parameters():
@@ -118,3 +127,47 @@ def test_it_is_a_value_that_explains_itself(part: Encoder) -> None:
     assert hash(part) == hash(type(part)())
     assert summary(type(part)).endswith(".")
     assert all(field._doc for field in chz.chz_fields(part).values())
+
+
+DROPPING = [cls for cls in known(Encoder).values() if "dropout" in chz.chz_fields(cls)]
+EVERY_DROPPING = pytest.mark.parametrize("cls", DROPPING, ids=lambda cls: cls.__name__)
+
+
+@EVERY_DROPPING
+def test_dropout_is_no_other_network(cls: type[Encoder]) -> None:
+    """The same names and the same weights, whatever the share; and without it, no module for it that draws."""
+    for shape in fitting(cls()):
+        plain, dropping = (built(cls(**options), shape)[0] for options in ({}, {"dropout": 0.3}))
+        assert not any(isinstance(module, nn.Dropout) for module in plain.modules())
+        weights, others = plain.state_dict(), dropping.state_dict()
+        assert list(weights) == list(others)
+        assert all(torch.equal(weights[name], others[name]) for name in weights)
+        x = observations(shape)
+        with torch.no_grad():
+            assert torch.equal(plain.eval()(x), dropping.eval()(x))
+
+
+@EVERY_DROPPING
+def test_dropout_is_active_in_training_alone(cls: type[Encoder]) -> None:
+    shape = fitting(cls())[-1]
+    network, _ = built(cls(dropout=0.3), shape)  # type: ignore[call-arg]
+    stirred(network)
+    x = observations(shape)
+
+    def passed(seed: int) -> Tensor:
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(seed)
+            return network(x)
+
+    first, again, other = passed(0), passed(0), passed(1)
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+    network.eval()
+    assert torch.equal(passed(0), passed(1))
+
+
+@EVERY_DROPPING
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_share_outside_its_range_is_refused(cls: type[Encoder], share: float) -> None:
+    with pytest.raises(ValueError, match=r"write encoder\.dropout=0\.3"):
+        cls(dropout=share)  # type: ignore[call-arg]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import chz
 import pytest
 import torch
 
@@ -9,8 +10,8 @@ from kontrast import parts
 from kontrast.datasets import Digits, Mixing, Sprites
 from kontrast.draws import Draws
 from kontrast.pairings import Augmented, Conditional, Labeled, Pairing
-from kontrast.similarities import Lp
-from kontrast.spaces import Box
+from kontrast.similarities import Additive, Diagonal, Lp
+from kontrast.spaces import Box, Product
 
 EXAMPLES = [
     (Augmented(), Digits()),
@@ -19,6 +20,8 @@ EXAMPLES = [
     (Conditional(), Mixing(dim=3)),
     (Conditional(similarity=Lp(p=1), temperature=0.05), Mixing(dim=3, space=Box())),
     (Conditional(similarity=Lp(p=2), temperature=0.01), Sprites(size=16)),
+    (Conditional(similarity=Diagonal(weights=(1.0, 5.0, 25.0)), symmetric=False), Mixing(dim=3)),
+    (Conditional(similarity=Additive(split=2)), Mixing(dim=5, space=Product(split=2))),
     (Labeled(), Digits()),
     (Labeled(target="latents"), Mixing(dim=3)),
 ]
@@ -99,6 +102,27 @@ def test_conditional_pairs_have_the_law_of_their_similarity():
     from scipy.special import ive
 
     assert cosine.mean().item() == pytest.approx(ive(2.5, 50) / ive(1.5, 50), abs=0.003)
+
+
+def test_asymmetric_pairs_are_the_same_but_only_the_first_asks():
+    dataset, pairing = Mixing(dim=3), Conditional()
+    _, views = paired(pairing, dataset)
+    _, first = paired(chz.replace(pairing, symmetric=False), dataset)
+    assert all(torch.equal(x, y) for x, y in zip(views.views, first.views, strict=True))
+    assert (views.asking, views.answering) == ((0, 1), (0, 1))
+    assert (first.asking, first.answering) == ((0,), (1,))
+
+
+def test_partners_are_those_that_are_shown():
+    dataset, pairing = Mixing(dim=3, layers=0), Conditional()
+    things, views = paired(pairing, dataset, step=4)
+    torch.testing.assert_close(pairing.partner(things.latents, dataset, Draws(0, 4, 16)), views.views[1])
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_width_is_positive_and_finite(temperature):
+    with pytest.raises(ValueError, match=r"write pairing.temperature=0.1"):
+        Conditional(temperature=temperature)
 
 
 def test_the_label_is_the_second_view():

@@ -16,7 +16,7 @@ FACTORS = (
     Factor("angle", "periodic", 0.0, 2 * math.pi, symmetry=(4, 2, 1), symmetry_by="shape"),
     Factor("shape", "discrete", size=3),
 )
-ARRAYS = ("values", "labels", "latents", "concentration", "index")
+ARRAYS = ("values", "labels", "latents", "concentration", "index", "spread")
 EVERY = pytest.mark.parametrize("probe", [cls() for cls in known(Probe).values()], ids=lambda p: type(p).__name__)
 
 
@@ -29,9 +29,9 @@ def features(n: int = 120, d: int = 6, seed: int = 0) -> Features:
     labels = np.where(rng.random(n) < 0.1, -1, shape)
     concentration = rng.uniform(1, 2, n)
     classes = ("square", "ellipse", "heart")
-    return Features(
-        values.astype(np.float32), labels, latents.astype(np.float32), classes, FACTORS, concentration, np.arange(n)
-    )
+    found = latents.astype(np.float32)
+    index, spread = np.arange(n), 1 / concentration
+    return Features(values.astype(np.float32), labels, found, classes, FACTORS, concentration, index, spread)
 
 
 def splits(**options: int) -> tuple[Features, Features]:

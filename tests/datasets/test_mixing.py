@@ -3,73 +3,21 @@ import math
 import chz
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from scipy import stats
 
 from kontrast.datasets import Mixing
-from kontrast.datasets.mixing import _weights
+from kontrast.datasets.mixing import _uniform
 from kontrast.draws import generator
-from kontrast.spaces import Box, Euclidean, Ranges, Space, Sphere
+from kontrast.marginals import Around, Uniform
+from kontrast.similarities import Cosine, Lp
+from kontrast.spaces import Box, Euclidean, Product, Ranges, Simplex, Space, Sphere, VonMisesFisher
 
 CPU = torch.device("cpu")
 RANGES = Ranges(low=(0, -1, 0), high=(2, 1, 6.28), periodic=(False, False, True), discrete=(True, False, False))
 
 
-def naive(mixing: Mixing, z: list[float]) -> list[float]:
-    """x = W_L s(... s(W_1 z)) of one point, entry by entry."""
-    weights = _weights(mixing.dim, mixing.layers, mixing.seed).tolist()
-    for layer, matrix in enumerate(weights):
-        if layer:
-            z = [a if a > 0 else mixing.slope * a for a in z]
-        z = [sum(w * a for w, a in zip(row, z, strict=True)) for row in matrix]
-    return z
-
-
-@pytest.mark.parametrize("space", [Sphere(radius=2), Box(low=-1), Euclidean()])
-@pytest.mark.parametrize(("dim", "layers"), [(2, 1), (5, 3), (10, 3), (10, 5)])
-def test_invert_undoes_render(space: Space, dim: int, layers: int) -> None:
-    mixing = Mixing(space=space, dim=dim, layers=layers)
-    latents = mixing.sample(512, torch.Generator().manual_seed(0))
-    observations = mixing.render(latents, CPU)
-    assert observations.dtype == torch.float32
-    assert observations.shape == (512, dim)
-    assert (mixing.invert(observations) - latents).abs().max() < 1e-4
-
-
-def test_newton_finds_the_same_inverse() -> None:
-    mixing = Mixing(dim=4)
-    latents = mixing.sample(64, torch.Generator().manual_seed(0)).double()
-    guess = torch.zeros_like(latents)
-    for _ in range(60):  # Newton: piecewise linear, so it ends exactly
-        point = guess.clone().requires_grad_()
-        x = point
-        weights = _weights(4, 3, 0)
-        for layer, weight in enumerate(weights):
-            x = (torch.nn.functional.leaky_relu(x, mixing.slope) if layer else x) @ weight.T
-        slopes = torch.stack([torch.autograd.grad(x[:, k].sum(), point, retain_graph=True)[0] for k in range(4)], 1)
-        guess = (
-            guess - torch.linalg.solve(slopes, (x.detach() - mixing.render(latents, CPU).double())[..., None])[..., 0]
-        )
-    assert (guess - latents).abs().max() < 1e-5
-
-
-@given(st.integers(1, 6), st.integers(0, 4), st.sampled_from([0.1, 0.2, 1.0]), st.integers(0, 3))
-@settings(max_examples=20, deadline=None)
-def test_render_is_the_equation(dim: int, layers: int, slope: float, seed: int) -> None:
-    mixing = Mixing(space=Box(low=-1), dim=dim, layers=layers, slope=slope, seed=seed)
-    latents = mixing.sample(3, torch.Generator().manual_seed(seed))
-    expected = torch.tensor([naive(mixing, row) for row in latents.tolist()])
-    torch.testing.assert_close(mixing.render(latents, CPU), expected)
-
-
-def test_no_layers_are_the_identity() -> None:
-    latents = torch.randn(9, 10, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(Mixing(layers=0).render(latents, CPU), latents)
-    assert torch.equal(Mixing(layers=0).invert(latents).float(), latents)
-
-
 def test_weights_are_the_best_conditioned_of_a_pool_with_unit_columns() -> None:
-    weights = _weights(10, 3, 0)
+    weights = Mixing()._matrices()
     torch.testing.assert_close(weights.norm(dim=1), torch.ones(3, 10, dtype=torch.float64))
     condition = torch.linalg.cond(weights)
     assert condition.tolist() == sorted(condition.tolist())
@@ -80,10 +28,45 @@ def test_weights_are_the_best_conditioned_of_a_pool_with_unit_columns() -> None:
     assert condition.max() < 4.5
 
 
+def test_a_ratio_takes_matrices_up_to_the_quantile_of_the_pool() -> None:
+    pool = 2 * torch.rand(1000, 6, 6, generator=generator(0, "mixing"), dtype=torch.float64) - 1
+    condition = torch.linalg.cond(pool / pool.norm(dim=1, keepdim=True))
+    threshold = condition.sort().values[250]
+    taken = torch.linalg.cond(Mixing(dim=6, layers=10, pool=1000, ratio=0.25)._matrices())
+    torch.testing.assert_close(taken, condition[condition < threshold][:10])
+    assert taken.tolist() != taken.sort().values.tolist()
+    everything = torch.linalg.cond(Mixing(dim=6, layers=10, pool=1000, ratio=1)._matrices())
+    torch.testing.assert_close(everything, condition[:10])
+    assert torch.equal(Mixing(ratio=1e-9)._matrices(), Mixing()._matrices())
+
+
+def test_conditions_below_a_quantile_are_those_of_drawing_until_they_are() -> None:
+    taken = torch.cat([Mixing(dim=3, layers=10, pool=400, ratio=0.5, seed=seed)._matrices() for seed in range(40)])
+    pool = 2 * torch.rand(20_000, 3, 3, generator=generator(0, "t"), dtype=torch.float64) - 1
+    every = torch.linalg.cond(pool / pool.norm(dim=1, keepdim=True)).sort().values
+    below = every[:10_000]  # the threshold itself varies a little from pool to pool
+    assert stats.ks_2samp(torch.linalg.cond(taken).numpy(), below.numpy()).statistic < 0.1
+
+
+def test_orthogonal_weights_are_uniform_among_rotations_and_reflections() -> None:
+    weights = Mixing(dim=4, layers=2000, weights="orthogonal")._matrices()
+    torch.testing.assert_close(weights @ weights.mT, torch.eye(4, dtype=torch.float64).expand(2000, 4, 4))
+    # An entry of a Haar matrix is a coordinate of a uniform point of the sphere.
+    for entry in (weights[:, 0, 0], weights[:, 3, 1]):
+        assert stats.kstest(((1 + entry) / 2).numpy(), stats.beta(1.5, 1.5).cdf).pvalue > 1e-3
+    assert abs((torch.linalg.det(weights) > 0).double().mean() - 0.5) < 3 * 0.5 / 2000**0.5
+
+
+def test_options_of_the_pool_leave_orthogonal_weights_alone() -> None:
+    one, two = Mixing(weights="orthogonal"), Mixing(weights="orthogonal", pool=10, ratio=0.5)
+    assert torch.equal(one._matrices(), two._matrices())
+    assert not torch.equal(one._matrices(), Mixing(weights="orthogonal", seed=1)._matrices())
+
+
 def test_weights_are_a_function_of_the_seed() -> None:
     latents = Mixing().sample(5, torch.Generator().manual_seed(0))
     first = Mixing(seed=3).render(latents, CPU)
-    _weights.cache_clear()
+    _uniform.cache_clear()
     assert torch.equal(Mixing(seed=3).render(latents, CPU), first)
     assert not torch.allclose(Mixing(seed=4).render(latents, CPU), first)
     golden = [-0.0680585, 0.3085877, 0.2086326, -0.2502878]
@@ -92,7 +75,7 @@ def test_weights_are_a_function_of_the_seed() -> None:
 
 
 def test_large_dimensions_stay_quick() -> None:
-    assert _weights(300, 2, 0).shape == (2, 300, 300)
+    assert Mixing(dim=300, layers=2)._matrices().shape == (2, 300, 300)
 
 
 def test_rows_do_not_depend_on_their_batch() -> None:
@@ -112,6 +95,14 @@ def test_factors_have_the_bounds_of_the_space() -> None:
     assert [(factor.low, factor.high, factor.size) for factor in ranged] == [(0, 2, 3), (-1, 1, None), (0, 6.28, None)]
 
 
+def test_factors_of_a_product_follow_one_another() -> None:
+    space = Product(first=Box(low=-1), second=Product(first=RANGES, second=Simplex(), split=3), split=2)
+    factors = Mixing(space=space, dim=7).factors
+    assert [factor.name for factor in factors] == [f"z{k}" for k in range(7)]
+    assert [(factor.low, factor.high) for factor in factors[:2] + factors[5:]] == [(-1, 1)] * 2 + [(0, 1)] * 2
+    assert [factor.kind for factor in factors[2:5]] == ["discrete", "continuous", "periodic"]
+
+
 @pytest.mark.parametrize("space", [Box(low=-2, high=3), Sphere(radius=2)])
 def test_latents_are_uniform_on_the_space(space: Space) -> None:
     latents = Mixing(space=space, dim=3).sample(20_000, torch.Generator().manual_seed(1))
@@ -129,6 +120,24 @@ def test_latents_on_all_of_space_are_standard_normal() -> None:
     assert (latents.T.cov() - torch.eye(4)).abs().max() < 0.03
 
 
+def test_real_coordinates_of_a_product_are_standard_normal_and_the_rest_uniform() -> None:
+    latents = Mixing(space=Product(first=Euclidean(), second=Box(), split=1), dim=2).sample(20_000, torch.Generator())
+    assert stats.kstest(latents[:, 0].numpy(), "norm").pvalue > 1e-3
+    assert stats.kstest(latents[:, 1].numpy(), "uniform").pvalue > 1e-3
+
+
+def test_latents_follow_their_marginal() -> None:
+    marginal = Around(similarity=Lp(p=1), temperature=0.5)
+    mixing = Mixing(space=Euclidean(), marginal=marginal, dim=3)
+    latents = mixing.sample(20_000, torch.Generator().manual_seed(0))
+    for column in latents.T:
+        assert stats.kstest(column.numpy(), stats.laplace(scale=0.5).cdf).pvalue > 1e-3
+    draws = torch.Generator().manual_seed(0)
+    assert torch.equal(latents, marginal.sample(20_000, 3, Euclidean(), draws))
+    uniform = Mixing(space=Box(), marginal=Uniform()).sample(9, torch.Generator().manual_seed(0))
+    assert torch.equal(uniform, Mixing(space=Box()).sample(9, torch.Generator().manual_seed(0)))
+
+
 def test_rows_come_from_the_source() -> None:
     [rows] = Mixing(dim=5).open("test", "cpu").chunks(100, 12)
     assert rows.latents is not None
@@ -138,12 +147,22 @@ def test_rows_come_from_the_source() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"dim": 1}, "at least dim=2"),
+        ({"dim": 1}, "at least 2 coordinates, not 1"),
         ({"dim": 0, "space": Box()}, "at least dim=1"),
         ({"layers": -1}, "write layers=3"),
         ({"slope": 0.0}, "write slope=0.2"),
         ({"slope": 1.5}, "write slope=0.2"),
         ({"space": RANGES}, "write dim=3"),
+        ({"space": Product(), "dim": 3}, "write a dimension of 4 or more"),
+        ({"space": VonMisesFisher()}, "write data.space=Sphere"),
+        ({"space": Sphere(learned=True)}, r"write data\.space\.learned=False"),
+        ({"space": Product(first=Box(learned=True))}, r"write data\.space\.learned=False"),
+        ({"space": Euclidean(), "marginal": Uniform()}, "no uniform law"),
+        ({"space": Box(), "marginal": Around(similarity=Cosine())}, r"write marginal\.similarity=Lp"),
+        ({"activation": "leaky"}, "did you mean 'leaky_relu'"),
+        ({"weights": "orthogonl"}, "did you mean 'orthogonal'"),
+        ({"pool": 0}, "write pool=25000"),
+        ({"ratio": 1.5}, "write ratio=0"),
     ],
 )
 def test_options_that_mean_nothing(options: dict[str, object], words: str) -> None:
@@ -159,4 +178,8 @@ def test_latents_of_another_dimension() -> None:
 def test_command_line() -> None:
     chosen = chz.Blueprint(Mixing).make_from_argv(["space=Box", "space.low=-1", "dim=3"])
     assert chosen == Mixing(space=Box(low=-1), dim=3)
+    words = ["space=Euclidean", "marginal.similarity=Lp", "marginal.temperature=0.5", "activation=elu"]
+    other = chz.Blueprint(Mixing).make_from_argv(words)
+    assert other.marginal == Around(similarity=Lp(), temperature=0.5)
+    assert other.activation == "elu"
     assert chz.Blueprint(Mixing).apply(chz.beta_to_blueprint_values(chosen)).make() == chosen

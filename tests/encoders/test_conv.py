@@ -75,3 +75,13 @@ def test_other_observations_are_refused(shape: tuple[int, ...]) -> None:
 def test_it_says_what_to_write_instead() -> None:
     with pytest.raises(ValueError, match=r"encoder\.width=32"):
         Conv(width=0)
+
+
+def test_dropout_follows_every_rectifier_but_that_of_the_feature() -> None:
+    for batch_norm in (False, True):
+        network, _ = Conv(width=4, dropout=0.3, batch_norm=batch_norm).build((1, 32, 32))
+        dropping = [sum(isinstance(module, nn.Dropout) for module in layer.modules()) for layer in network]
+        assert dropping == [1, 1, 1, 0, 0]
+        inner = network[0][-1]
+        assert [type(module) for module in inner] == [nn.ReLU, nn.Dropout]
+        assert inner[1].p == 0.3

@@ -29,19 +29,27 @@ def test_widths_are_multiples_or_units() -> None:
     assert Mlp(widths=(2, 3), relative=False).build((7,))[1] == 3
 
 
-def test_residual_blocks_are_their_equation() -> None:
-    network, features = ResidualMlp(width=6, depth=1).build((4,))
+@pytest.mark.parametrize("normed", [False, True])
+def test_residual_blocks_are_their_equation(normed: bool) -> None:
+    network, features = ResidualMlp(width=6, depth=1, expansion=3, norm=normed).build((4,))
     x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
 
     def norm(h: torch.Tensor) -> torch.Tensor:
-        return h / (h.square().mean(-1, keepdim=True) + torch.finfo(torch.float32).eps).sqrt()
+        return h / (h.square().mean(-1, keepdim=True) + torch.finfo(torch.float32).eps).sqrt() if normed else h
 
-    inward, block, _ = network
-    _, up, _, down = block.change
+    inward, block, *_ = network
+    *_, up, _, down = block.change
+    nn.init.normal_(down.weight)
     h = inward(x)
-    h = h + down(nn.functional.gelu(up(norm(h))))
+    h = h + down(nn.functional.relu(up(norm(h))))
     torch.testing.assert_close(network(x), norm(h))
-    assert features == 6
+    assert (up.out_features, features) == (18, 6)
+
+
+def test_a_residual_network_starts_linear() -> None:
+    network, _ = ResidualMlp().build((4,))
+    one, other = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network(one - 2 * other), network(one) - 2 * network(other))
 
 
 @pytest.mark.parametrize("encoder", [Mlp(), ResidualMlp()])
@@ -56,3 +64,19 @@ def test_it_says_what_to_write_instead() -> None:
             Mlp(widths=widths)
     with pytest.raises(ValueError, match=r"encoder\.depth=2"):
         ResidualMlp(depth=0)
+
+
+def test_dropout_follows_every_hidden_rectifier() -> None:
+    network, _ = Mlp(widths=(3, 4, 5), relative=False, dropout=0.25).build((2,))
+    assert [type(layer) for layer in network] == [nn.Linear, nn.Sequential] * 2 + [nn.Linear, nn.LeakyReLU]
+    for layer in (network[1], network[3]):
+        assert [type(module) for module in layer] == [nn.LeakyReLU, nn.Dropout]
+        assert layer[1].p == 0.25
+    residual, _ = ResidualMlp(width=6, depth=2, dropout=0.25).build((4,))
+    for block in (residual[1], residual[2]):
+        assert [type(module) for module in block.change[1]] == [nn.ReLU, nn.Dropout]
+
+
+def test_a_single_layer_has_nothing_to_drop() -> None:
+    with pytest.raises(ValueError, match="nothing hidden"):
+        Mlp(widths=(3,), dropout=0.3)

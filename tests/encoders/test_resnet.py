@@ -106,3 +106,22 @@ def test_command_line_reads_its_options() -> None:
     assert chz.Blueprint(ResNet).make_from_argv(["depth=34", "stem=cifar", "width=16"]) == ResNet(
         depth=34, stem="cifar", width=16
     )
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_dropout_follows_the_first_rectifier_and_every_stage(stem: Literal["cifar", "imagenet"]) -> None:
+    network, _ = ResNet(width=4, stem=stem, dropout=0.3).build((3, 64, 64))
+    dropped: list[torch.Tensor] = []
+    passed: list[torch.Tensor] = []
+    network.dropout.register_forward_hook(lambda module, inputs, output: dropped.append(inputs[0]))
+    for stage in (1, 2, 3, 4):
+        hook = lambda module, inputs, output: passed.append(output)  # noqa: E731
+        network.get_submodule(f"layer{stage}").register_forward_hook(hook)
+    seen: list[torch.Tensor] = []
+    network.maxpool.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    network(torch.rand(2, 3, 64, 64))
+    assert len(dropped) == 5
+    assert all(before is after for before, after in zip(dropped[1:], passed, strict=True))
+    assert dropped[0].shape == seen[0].shape
+    assert (dropped[0] >= 0).all()
+    assert 0.2 < (seen[0][dropped[0] > 0] == 0).float().mean() < 0.4

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 
 from kontrast import checkpoints, train
+from kontrast.encoders import Conv
 from kontrast.training import Interrupted, loop
 
 from small import digits, latents
@@ -40,7 +41,15 @@ def subprocess_run(code, out, **environment):
     )
 
 
-@pytest.mark.parametrize("make", [digits, latents])
+def dropping(**changes):
+    return digits(encoder=Conv(width=4, dropout=0.3), **changes)
+
+
+def accumulating(**changes):
+    return dropping(micro=16, **changes)
+
+
+@pytest.mark.parametrize("make", [digits, latents, dropping, accumulating])
 def test_the_same_experiment_gives_the_same_parameters(make, tmp_path):
     torch.manual_seed(1)
     one = train(make(), tmp_path / "one", console=QUIET)
@@ -67,9 +76,11 @@ def test_two_processes_with_other_hash_seeds_agree(tmp_path):
     assert one == two
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_the_run_goes_on_in_mid_epoch(number, tmp_path, monkeypatch):
-    whole = train(digits(), tmp_path / "whole", console=QUIET)
+@pytest.mark.parametrize(
+    ("number", "make"), [(signal.SIGTERM, digits), (signal.SIGINT, digits), (signal.SIGTERM, accumulating)]
+)
+def test_a_signal_saves_and_the_run_goes_on_in_mid_epoch(number, make, tmp_path, monkeypatch):
+    whole = train(make(), tmp_path / "whole", console=QUIET)
     advance = loop.Trainer.advance
 
     def interrupted(trainer):
@@ -79,10 +90,10 @@ def test_a_signal_saves_and_the_run_goes_on_in_mid_epoch(number, tmp_path, monke
 
     monkeypatch.setattr(loop.Trainer, "advance", interrupted)
     with pytest.raises(Interrupted, match="step 8 of 12") as caught:
-        train(digits(), tmp_path / "cut", console=QUIET)
+        train(make(), tmp_path / "cut", console=QUIET)
     assert caught.value.number == number
     monkeypatch.undo()
-    resumed = train(digits(), tmp_path / "cut", resume=True, console=QUIET)
+    resumed = train(make(), tmp_path / "cut", resume=True, console=QUIET)
     assert fingerprint(resumed) == fingerprint(whole)
     rows = [[json.loads(x) for x in (run.path / "metrics.jsonl").read_text().splitlines()] for run in (whole, resumed)]
     timing = {"images_per_second", "waiting"}

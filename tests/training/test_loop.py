@@ -1,4 +1,5 @@
 import json
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from filelock import FileLock
 from rich.console import Console
 
 import kontrast
-from kontrast import checkpoints, train
+from kontrast import checkpoints, tiles, train
 from kontrast.objectives import InfoNCE
 from kontrast.training import NonFinite, loop
 
@@ -73,8 +74,8 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 def test_another_experiment_is_refused_with_the_difference(tmp_path):
     train(latents(steps=2), tmp_path / "run", console=QUIET)
-    changed = latents(steps=2, objective=InfoNCE(temperature=0.2))
-    with pytest.raises(ValueError, match=r"objective.temperature is 0.1 there and 0.2 here"):
+    changed = latents(steps=2, **{"objective.temperature": 0.2})
+    with pytest.raises(ValueError, match=r"objective.temperature is 1.0 there and 0.2 here"):
         train(changed, tmp_path / "run", resume=True, console=QUIET)
 
 
@@ -90,19 +91,20 @@ def test_what_cannot_run_leaves_nothing_behind(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("changes", [{}, {"micro": 16}, {"micro": 16, "accumulation": "plain"}])
 @pytest.mark.parametrize("what", ["loss", "gradient"])
-def test_what_is_not_finite_stops_before_the_update(what, tmp_path, monkeypatch):
+def test_what_is_not_finite_stops_before_the_update(what, changes, tmp_path, monkeypatch):
     before = []
 
-    def poisoned(objective, x, y, key):
-        loss = original(objective, x, y, key)
+    def poisoned(objective, asked, *others):
+        loss = original(objective, asked, *others)
         if len(steps) == 5:
             before.append(checkpoints.fingerprint(trainers[0].model.state_dict()))
-            spoil = torch.nan if what == "loss" else (x * 0).sum().sqrt()  # sqrt has an infinite slope at 0
+            spoil = torch.nan if what == "loss" else (asked[0] * 0).sum().sqrt()  # sqrt has an infinite slope at 0
             return loss._replace(total=loss.total + spoil)
         return loss
 
-    original, advance = InfoNCE.__call__, loop.Trainer.advance
+    original, advance = InfoNCE.contrast, loop.Trainer.advance
     steps, trainers = [], []
 
     def counted(trainer):
@@ -110,10 +112,10 @@ def test_what_is_not_finite_stops_before_the_update(what, tmp_path, monkeypatch)
         steps.append(trainer.step)
         return advance(trainer)
 
-    monkeypatch.setattr(InfoNCE, "__call__", poisoned)
+    monkeypatch.setattr(InfoNCE, "contrast", poisoned)
     monkeypatch.setattr(loop.Trainer, "advance", counted)
     with pytest.raises(NonFinite, match=f"at step 4 the {what} is .*no parameter was changed"):
-        train(latents(), tmp_path / "run", console=QUIET)
+        train(latents(**changes), tmp_path / "run", console=QUIET)
     assert checkpoints.fingerprint(trainers[0].model.state_dict()) == before[0]
 
 
@@ -163,7 +165,7 @@ def test_the_supervised_objectives_train(tmp_path):
     [
         (lambda: digits(**{"pairing.recipe.crop.size": 16}), "do not fit each other"),
         (lambda: latents(encoder=digits().encoder), "vectors"),
-        (lambda: latents(**{"pairing.temperature": 1e-300}), "do not fit each other"),
+        (lambda: latents(**{"pairing.temperature": 1e-300}), "finite kappa"),
     ],
 )
 def test_parts_that_do_not_fit_are_found_before_the_folder_is_made(make, said, tmp_path):
@@ -209,6 +211,36 @@ def test_other_conditions_are_said_and_the_first_ones_kept(tmp_path):
     with pytest.warns(UserWarning, match="begun with threads 64"):
         train(latents(steps=2), run.path, resume=True, console=QUIET)
     assert json.loads(path.read_text()) == began
+
+
+def test_a_compiled_criterion_is_recorded_and_a_change_of_it_said(tmp_path, monkeypatch):
+    entered = []
+
+    @contextmanager
+    def compiled():
+        entered.append("in")
+        yield
+        entered.append("out")
+
+    monkeypatch.setattr(tiles, "compiled", compiled, raising=False)
+    run = train(latents(steps=2), tmp_path / "run", compile=True, console=QUIET)
+    assert entered == ["in", "out"]
+    assert json.loads((run.path / "environment.json").read_text())["compiled"] is True
+    with pytest.warns(UserWarning, match="begun with compiled True and goes on with False"):
+        train(latents(steps=2), run.path, resume=True, console=QUIET)
+    assert entered == ["in", "out"]
+
+
+def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
+    @contextmanager
+    def compiled():
+        raise ValueError("there is no compiler")
+        yield
+
+    monkeypatch.setattr(tiles, "compiled", compiled, raising=False)
+    with pytest.raises(ValueError, match="no compiler"):
+        train(latents(), tmp_path / "run", compile=True, console=QUIET)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_goes_on_when_nobody_listens_any_more(tmp_path):

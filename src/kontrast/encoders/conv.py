@@ -5,7 +5,7 @@ from __future__ import annotations
 import chz
 from torch import nn
 
-from kontrast.encoders.encoder import Encoder
+from kontrast.encoders.encoder import Encoder, check_dropout, dropped
 
 LEAST = 8
 
@@ -18,16 +18,18 @@ class Conv(Encoder):
     one, beginning with `width`; a last convolution sees the whole of the remainder, so that the feature, of dimension
     8 * width, can tell positions, which pooling over the picture would forget. For 64 x 64 pixels and a width of 32
     this is the encoder of beta-VAE (Higgins et al. 2017) and of KITTI Masks (Klindt et al. 2020, arXiv 2007.10930).
-    Weights are He-normal, biases 0.
+    Weights are He-normal, biases 0. Dropout follows every rectifier but the last one, whose output is the feature.
     """
 
     width: int = chz.field(default=32, doc="channels of the first convolution; the feature has 8 times as many numbers")
     batch_norm: bool = chz.field(default=False, doc="normalize each convolution's output over the batch")
+    dropout: float = chz.field(default=0.0, doc="share of the hidden numbers set to zero in training, in [0, 1)")
 
     @chz.validate
     def _positive(self) -> None:
         if self.width < 1:
             raise ValueError(f"width is a number of channels, not {self.width}; write encoder.width=32")
+        check_dropout(self.dropout)
 
     def build(self, shape: tuple[int, ...]) -> tuple[nn.Module, int]:
         if len(shape) != 3 or min(shape[1:]) < LEAST:
@@ -39,15 +41,17 @@ class Conv(Encoder):
         layers: list[nn.Module] = []
         while min(height, width) >= LEAST:
             out = self.width * 2 ** (len(layers) // 2)
-            layers.append(self._layer(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=not self.batch_norm)))
+            halving = nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=not self.batch_norm)
+            layers.append(self._layer(halving, self.dropout))
             channels, height, width = out, height // 2, width // 2
         out = 8 * self.width
         layers.append(self._layer(nn.Conv2d(channels, out, (height, width), bias=not self.batch_norm)))
         return nn.Sequential(*layers, nn.Flatten()), out
 
-    def _layer(self, convolution: nn.Conv2d) -> nn.Module:
+    def _layer(self, convolution: nn.Conv2d, dropout: float = 0.0) -> nn.Module:
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        rectifier = dropped(nn.ReLU(), dropout)
         if convolution.bias is None:
-            return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU())
+            return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), rectifier)
         nn.init.zeros_(convolution.bias)
-        return nn.Sequential(convolution, nn.ReLU())
+        return nn.Sequential(convolution, rectifier)

@@ -19,3 +19,14 @@ class Encoder(Part, ABC):
         It draws its weights from torch's current random state, which the caller has seeded. A ValueError, in one
         sentence, if such observations do not fit.
         """
+
+
+def check_dropout(share: float) -> None:
+    """A ValueError unless the share of numbers that dropout sets to zero is in [0, 1)."""
+    if not 0 <= share < 1:
+        raise ValueError(f"dropout is a share in [0, 1), not {share}; write encoder.dropout=0.3")
+
+
+def dropped(activation: nn.Module, share: float) -> nn.Module:
+    """The activation with dropout after it, as one module: the names of a network's weights do not depend on it."""
+    return nn.Sequential(activation, nn.Dropout(share)) if share else activation

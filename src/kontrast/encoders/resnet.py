@@ -7,7 +7,7 @@ from typing import Literal
 import chz
 from torch import Tensor, nn
 
-from kontrast.encoders.encoder import Encoder
+from kontrast.encoders.encoder import Encoder, check_dropout
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 SMALL = 64
@@ -20,7 +20,8 @@ class ResNet(Encoder):
     The feature has 8 * width numbers for depths 18 and 34, and 32 * width for 50 and more, whose blocks are
     bottlenecks with the stride in the 3 x 3 convolution. The stem is "imagenet", a 7 x 7 convolution of stride 2 and
     a max-pool, which divide the sides by 4, or "cifar", a 3 x 3 convolution of stride 1 and no max-pool, which keep
-    them (Chen et al. 2020, arXiv 2002.05709, appendix B.9).
+    them (Chen et al. 2020, arXiv 2002.05709, appendix B.9). Dropout follows the first rectifier and each of the four
+    stages; a share of .3 is the encoder of probabilistic SimCLR.
     """
 
     depth: Literal[18, 34, 50, 101, 152] = chz.field(default=18, doc="number of layers")
@@ -33,6 +34,7 @@ class ResNet(Encoder):
     zero_init: bool = chz.field(
         default=False, doc="begin with every residual branch at zero, by the scale of its last normalization"
     )
+    dropout: float = chz.field(default=0.0, doc="share of the hidden numbers set to zero in training, in [0, 1)")
 
     @chz.validate
     def _known(self) -> None:
@@ -42,12 +44,14 @@ class ResNet(Encoder):
             raise ValueError(f"the stem is auto, cifar or imagenet, not {self.stem!r}; write encoder.stem=auto")
         if self.width < 1:
             raise ValueError(f"width is a number of channels, not {self.width}; write encoder.width=64")
+        check_dropout(self.dropout)
 
     def build(self, shape: tuple[int, ...]) -> tuple[nn.Module, int]:
         if len(shape) != 3:
             raise ValueError(f"ResNet encodes pictures, not observations of shape {list(shape)}; write encoder=Mlp")
         small = self.stem == "cifar" or (self.stem == "auto" and min(shape[1:]) < SMALL)
-        network = _Network(shape[0], self.width, BLOCKS[self.depth], bottleneck=self.depth >= 50, small=small)
+        kind = _Bottleneck if self.depth >= 50 else _Basic
+        network = _Network(shape[0], self.width, BLOCKS[self.depth], kind, small, self.dropout)
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -123,12 +127,20 @@ class _Bottleneck(_Block):
 
 
 class _Network(nn.Module):
-    def __init__(self, channels: int, width: int, blocks: tuple[int, ...], *, bottleneck: bool, small: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        blocks: tuple[int, ...],
+        kind: type[_Basic | _Bottleneck],
+        small: bool,
+        dropout: float,
+    ) -> None:
         super().__init__()
-        kind = _Bottleneck if bottleneck else _Basic
         self.conv1 = nn.Conv2d(channels, width, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.features = width
         for stage, count in enumerate(blocks):
             inner, made = width * 2**stage, list[nn.Module]()
@@ -138,7 +150,7 @@ class _Network(nn.Module):
             self.add_module(f"layer{stage + 1}", nn.Sequential(*made))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(self.bn1(self.conv1(x)).relu_())
+        x = self.maxpool(self.dropout(self.bn1(self.conv1(x)).relu_()))
         for stage in (1, 2, 3, 4):
-            x = self.get_submodule(f"layer{stage}")(x)
+            x = self.dropout(self.get_submodule(f"layer{stage}")(x))
         return x.mean((2, 3))

@@ -27,7 +27,7 @@ class Supervised(Objective):
             )
 
 
-@chz.chz
+@chz.chz(typecheck=True)
 class CrossEntropy(Supervised):
     """Cross-entropy of the label y_i under softmax(x_i): L = -mean_i log softmax(x_i)[y_i].
 
@@ -41,13 +41,13 @@ class CrossEntropy(Supervised):
         labeled = y >= 0
         if not bool(labeled.any()):
             raise ValueError("none of the rows has a label; CrossEntropy needs at least one in each batch")
-        total = functional.cross_entropy(x.float(), y, ignore_index=-1)
+        total = functional.cross_entropy(x.float() if x.dtype.itemsize < 4 else x, y, ignore_index=-1)
         with torch.no_grad():
             accuracy = (x.argmax(1) == y)[labeled].float().mean()
         return Loss(total, measures={"accuracy": accuracy})
 
 
-@chz.chz
+@chz.chz(typecheck=True)
 class MeanSquaredError(Supervised):
     """Mean squared error of latents: L = mean over rows and columns of (x - y)^2, for x and y [n, k].
 
@@ -61,7 +61,7 @@ class MeanSquaredError(Supervised):
             raise ValueError(
                 f"outputs {tuple(x.shape)} do not fit latents {tuple(y.shape)}; write head.dim={y.shape[1]}"
             )
-        error = (x.float() - y).square().mean(0)
+        error = ((x.float() if x.dtype.itemsize < 4 else x) - y).square().mean(0)
         with torch.no_grad():
             explained = (1 - error / y.var(0, correction=0).clamp_min(1e-12)).mean()
         return Loss(error.mean(), measures={"r2": explained})

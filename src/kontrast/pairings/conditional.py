@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import chz
+from torch import Tensor
 
 from kontrast import parts
 from kontrast.datasets import Dataset, Generative
@@ -17,19 +18,34 @@ class Conditional(Pairing):
     """The second view shows latents drawn near those of the first: x = g(z), x' = g(z') with z' ~ p(z' | z).
 
     p(z' | z) is proportional to exp(similarity(z, z') / temperature) on the space of the latents: Lp is generalized
-    normal noise, Cosine the von Mises-Fisher law with concentration 1 / temperature (Zimmermann et al. 2021, arXiv
-    2102.08850). On the sphere Cosine, Euclidean and Lp with p = 2 draw that law exactly; Lp with another p adds its
-    noise in R^d and projects back, which is near the law but not the same. Where the latents are named ranges, the
+    normal noise, Cosine the von Mises-Fisher law with concentration 1 / temperature, Diagonal normal noise of another
+    width for each latent, Additive a law for each block of a product (Zimmermann et al. 2021, arXiv 2102.08850). On
+    the sphere Cosine, Dot, Euclidean and Lp with p = 2 draw that law exactly; Lp with another p and Diagonal add their
+    noise in R^d and project back, which is near the law but not the same. Where the latents are named ranges, the
     noise is in units of each range, angles wrap around, and classes stay.
+
+    Each view asks which candidate is the other; with `symmetric=False` the first alone asks, so that every anchor is
+    drawn from the marginal law, as in the theory and in the published code.
     """
 
     similarity: Similarity = parts.field(Similarity, Cosine, doc="what counts as near among latents")
     temperature: float = chz.field(default=0.1, doc="width of the conditional law, > 0")
+    symmetric: bool = chz.field(default=True, doc="whether each view asks about the other, or only the first")
 
     @chz.validate
     def _positive(self) -> None:
-        if not self.temperature > 0:
+        if not 0 < self.temperature < float("inf"):
             raise ValueError(f"a temperature must be positive, not {self.temperature}; write pairing.temperature=0.1")
+
+    @property
+    def asking(self) -> tuple[int, ...]:
+        """The views that ask."""
+        return (0, 1) if self.symmetric else (0,)
+
+    @property
+    def answering(self) -> tuple[int, ...]:
+        """The views that answer."""
+        return (0, 1) if self.symmetric else (1,)
 
     def check(self, dataset: Dataset) -> None:
         if not isinstance(dataset, Generative):
@@ -39,8 +55,13 @@ class Conditional(Pairing):
             )
         self.similarity.check_draw(dataset.latent_space)
 
+    def partner(self, latents: Tensor, dataset: Generative, draws: Draws) -> Tensor:
+        """Latents z' [n, k] on the CPU, one near each of the latents z [n, k]."""
+        generator = draws.generator("partner")
+        return self.similarity.sample(latents.cpu(), self.temperature, dataset.latent_space, generator)
+
     def __call__(self, things: Things, dataset: Dataset, draws: Draws) -> Views:
         assert isinstance(dataset, Generative) and things.latents is not None
-        latents = things.latents.cpu()
-        partner = self.similarity.sample(latents, self.temperature, dataset.latent_space, draws.generator("partner"))
-        return Views((things.observations, dataset.render(partner, things.observations.device)), things.index)
+        partner = self.partner(things.latents, dataset, draws)
+        shown = dataset.render(partner, things.observations.device)
+        return Views((things.observations, shown), things.index, self.asking, self.answering)

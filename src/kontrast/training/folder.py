@@ -72,17 +72,18 @@ def _same(out: Path, experiment: Experiment) -> None:
         raise ValueError(f"{out} holds another experiment: {'; '.join(different)}")
 
 
-def describe(out: Path, device: torch.device) -> None:
+def describe(out: Path, device: torch.device, compiled: bool) -> None:
     """Write environment.json, once: a resumed run keeps what it was begun with."""
     if not (out / "environment.json").exists():
-        write_json(out / "environment.json", environment(device))
+        write_json(out / "environment.json", environment(device, compiled))
 
 
-def compare(out: Path, device: torch.device) -> None:
+def compare(out: Path, device: torch.device, compiled: bool) -> None:
     """Warn where a run goes on under conditions that can change the last bits of its numbers."""
     try:
-        there, here = json.loads((out / "environment.json").read_text()), environment(device)
+        there, here = json.loads((out / "environment.json").read_text()), environment(device, compiled)
         pairs = {name: (there[name], here[name]) for name in ("threads", "device", "processor")}
+        pairs["compiled"] = (there.get("compiled", False), here["compiled"])
         pairs["torch"] = (there["packages"]["torch"], here["packages"]["torch"])
     except (OSError, ValueError, KeyError, TypeError):
         return
@@ -92,8 +93,8 @@ def compare(out: Path, device: torch.device) -> None:
             warnings.warn(said, stacklevel=4)
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Where a run took place: versions, machine, threads and the command."""
+def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
+    """Where a run took place: versions, machine, threads, the command, and whether the criterion was compiled."""
     packages = ("kontrast", "torch", "numpy", "scipy", "scikit-learn")
     return {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -103,6 +104,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "compiled": compiled,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
     }
 

@@ -6,7 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from kontrast import checkpoints
+from kontrast import checkpoints, tiles
 from kontrast.experiment import Experiment, read, values
 from kontrast.files import write_json
 from kontrast.objectives import Loss
@@ -37,6 +37,7 @@ def train(
     device: str | None = None,
     threads: int | None = None,
     save_seconds: float = 60.0,
+    compile: bool = False,
     console: Console | None = None,
 ) -> Run:
     """Train an experiment in the folder `out` (default: runs/<method>) and return the run.
@@ -45,18 +46,21 @@ def train(
     same machine, number of threads and version of torch (a difference is said). It saves every `save_seconds`, at the
     end, and when SIGINT, SIGTERM or SIGUSR1 asks it to leave.
 
-    ValueError before anything is written: the experiment cannot run, or `out` is not empty. NonFinite: the loss or
-    gradient stopped being finite. Interrupted: a signal came, and what was reached is saved.
+    With `compile` the criterion's sums over pairs are compiled for this machine, which can change their last bits.
+
+    ValueError before anything is written: the experiment cannot run, `out` is not empty, or there is no compiler.
+    NonFinite: the loss or gradient stopped being finite. Interrupted: a signal came, and what was reached is saved.
     """
     out = Path(out) if out is not None else Path("runs") / experiment.method
     place = _place(device, threads)
     record = _record(experiment)
-    with _deterministic(), folder.claimed(out, experiment, resume):
+    tiling = tiles.compiled() if compile else nullcontext()
+    with tiling, _deterministic(), folder.claimed(out, experiment, resume):
         trainer = Trainer(experiment, place)
         if resume:
-            _resume(trainer, out)
+            _resume(trainer, out, compile)
         write_json(out / "experiment.json", record)
-        folder.describe(out, place)
+        folder.describe(out, place, compile)
         with (
             Interrupts() as interrupts,
             Records(out, trainer.step) as records,
@@ -163,7 +167,7 @@ def _save(trainer: Trainer, out: Path) -> None:
     checkpoints.save(out / "checkpoints", trainer.step, tensors, state)
 
 
-def _resume(trainer: Trainer, out: Path) -> None:
+def _resume(trainer: Trainer, out: Path, compiled: bool) -> None:
     checkpoint, damaged = checkpoints.latest(out / "checkpoints")
     for sentence in damaged:
         warnings.warn(f"{sentence}; going back to the one before", stacklevel=3)
@@ -174,7 +178,7 @@ def _resume(trainer: Trainer, out: Path) -> None:
             there = checkpoint.state.get(name)
             if there != here:
                 raise ValueError(f"the data changed since the run was stopped: {name} was {there} and is {here}")
-        folder.compare(out, trainer.device)
+        folder.compare(out, trainer.device, compiled)
         trainer.restore(checkpoint)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -13,9 +14,10 @@ from kontrast.datasets import Source
 from kontrast.draws import Draws
 from kontrast.experiment import Experiment
 from kontrast.model import Output
-from kontrast.objectives import Loss, agree
+from kontrast.objectives import Loss
+from kontrast.training import accumulation
 from kontrast.training.online import OnlineProbe
-from kontrast.views import Things
+from kontrast.views import Things, Views
 
 HELD_OUT = 1000
 """Rows that the online probe is scored on."""
@@ -40,8 +42,13 @@ class Trainer:
         self.steps = experiment.length(count)
         self.model = experiment.model().to(device)
         self.learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimizer = experiment.optimizer.build(self.learned)
-        features = self._rehearse()
+        groups = self.model.groups(experiment.predictor_schedule, experiment.learned_rate)
+        self.optimizer = experiment.optimizer.build(groups)
+        # What a pass through the network moves, and the second pass of exact accumulation must not move again.
+        self.buffers = [*self.model.student.buffers()]
+        if self.model.predictor is not None:
+            self.buffers += self.model.predictor.buffers()
+        features, self.carried = self._rehearse()
         self.probe: OnlineProbe | None = None
         self.waited = 0.0
         if experiment.online and (experiment.data.classes or experiment.data.factors):
@@ -56,17 +63,12 @@ class Trainer:
         things = self.source.batch(draws)
         views = experiment.pairing(things, experiment.data, draws)
         self.waited += time.perf_counter() - started
-        with self._precision():
-            output = self.model(views)
-        loss = agree(experiment.objective, output.asked, output.answers, views)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        loss, output = self._differentiate(views)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.learned if p.grad is not None])
         if not bool(torch.stack([loss.total.detach(), norm]).isfinite().all()):
             raise NonFinite(_blame(self.step, loss, output, things, self.model))
-        factor = experiment.schedule.factor(self.step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = experiment.optimizer.rate * factor
+        experiment.optimizer.set_rates(self.optimizer, experiment.schedule, self.step, self.steps)
         self.optimizer.step()
         self.step += 1
         self.model.teacher.follow(self.step, self.steps)
@@ -104,20 +106,47 @@ class Trainer:
             self.probe.load_state_dict(_under(checkpoint.tensors, "online."))
             _restore_optimizer(self.probe.optimizer, _under(checkpoint.tensors, "online_optimizer."))
 
-    def _rehearse(self) -> int:
-        """The size of a feature, after a pass in which nothing is learned: parts that do not fit are found here."""
+    def _differentiate(self, views: Views) -> tuple[Loss, Output]:
+        """The loss and the output of a batch, with the gradient left in the parameters."""
+        micro, criterion = self.experiment.micro, self.model.criterion
+        if micro in (None, len(views.key)) or self.experiment.accumulation == "plain":
+            return accumulation.plain(self._embed, criterion, views, micro)
+        return accumulation.exact(self._embed, criterion, views, micro, self.carried, self.buffers)
+
+    def _embed(self, views: Views, number: int) -> Output:
+        """The model on one micro-batch. What it draws is a function of seed, step and number alone."""
+        draws = Draws(self.experiment.seed, self.step, len(views.key))
+        with self._precision(), _drawing(self.device, draws.generator("network", number).initial_seed()):
+            output: Output = self.model(views)
+        return output
+
+    def _rehearse(self) -> tuple[int, bool]:
+        """The size of a feature, and whether gradients reach the answers, after a pass in which nothing is learned.
+
+        Parts that do not fit are found here, on as few rows as the objective takes.
+        """
         experiment = self.experiment
         self.model.eval()
-        draws = Draws(experiment.seed, 0, min(experiment.batch, 8))
+        draws = Draws(experiment.seed, 0, self._few())
         try:
-            with torch.no_grad(), self._precision():
-                views = experiment.pairing(self.source.batch(draws), experiment.data, draws)
-                output = self.model(views)
-            agree(experiment.objective, output.asked, output.answers, views)
+            views = experiment.pairing(self.source.batch(draws), experiment.data, draws)
+            output = self._embed(views, 0)
+            self.model.criterion(output.asked, output.answers, views)
         except (RuntimeError, IndexError, TypeError, ArithmeticError) as error:
             raise ValueError(f"the parts do not fit each other: {str(error).splitlines()[0]}") from error
         self.model.train()
-        return int(output.features.shape[1])
+        return int(output.features.shape[1]), any(answer.requires_grad for answer in output.answers)
+
+    def _few(self) -> int:
+        """Eight rows, or twice that, and so on, until the objective takes them."""
+        experiment, rows = self.experiment, 8
+        while rows < experiment.compared:
+            try:
+                experiment.objective.check_batch(rows, experiment.dim)
+                return rows
+            except ValueError:
+                rows *= 2
+        return experiment.compared
 
     @torch.no_grad()
     def _held_out_features(self) -> Iterator[tuple[Tensor, Things]]:
@@ -129,6 +158,18 @@ class Trainer:
     def _precision(self) -> torch.autocast:
         low = self.experiment.precision == "bfloat16"
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
+
+
+@contextmanager
+def _drawing(device: torch.device, seed: int) -> Iterator[None]:
+    """What torch draws from its global state comes from this seed, and the state is then as it was."""
+    places = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=places):
+        torch.default_generator.manual_seed(seed)
+        for place in places:
+            index = torch.cuda.current_device() if place.index is None else place.index
+            torch.cuda.default_generators[index].manual_seed(seed)
+        yield
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,48 +4,17 @@ import pytest
 import torch
 from scipy import integrate, special, stats
 
-from kontrast import parts
 from kontrast.draws import generator
-from kontrast.similarities import Cosine, Euclidean, Lp, Similarity, von_mises_fisher
+from kontrast.similarities import Cosine, Dot, Euclidean, Lp
 from kontrast.spaces import Box, Sphere
 from kontrast.spaces import Euclidean as RealSpace
 
 X = torch.randn(7, 4, generator=generator(0, "x"), dtype=torch.float64)
 Y = torch.randn(5, 4, generator=generator(0, "y"), dtype=torch.float64)
-EVERY = [Cosine(), Euclidean(), Lp(p=1), Lp(p=2), Lp(p=3.5), Lp(p=0.5)]
 
 
-def test_every_similarity_is_covered():
-    assert {type(similarity).__name__ for similarity in EVERY} == set(parts.known(Similarity))
-
-
-DEFINITIONS = {
-    Cosine(): lambda x, y: x @ y / (x.norm() * y.norm()),
-    Euclidean(): lambda x, y: -((x - y) ** 2).sum(),
-    **{Lp(p=p): lambda x, y, p=p: -(x - y).abs().pow(p).sum() for p in (1, 2, 3.5, 0.5)},
-}
-
-
-@pytest.mark.parametrize("similarity", EVERY, ids=repr)
-def test_scores_equal_the_definition(similarity):
-    define = DEFINITIONS[similarity]
-    expected = torch.stack([torch.stack([define(x, y) for y in Y]) for x in X])
-    torch.testing.assert_close(similarity(X, Y), expected, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(similarity.paired(X[:5], Y), expected[:5].diagonal(), rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("similarity", EVERY, ids=repr)
-def test_nearer_is_larger_and_a_point_is_nearest_to_itself(similarity):
-    scores = similarity(X, X)
-    assert (scores.argmax(1) == torch.arange(7)).all()
-    torch.testing.assert_close(scores, scores.T)
-
-
-@pytest.mark.parametrize("similarity", EVERY, ids=repr)
-def test_gradients_at_equal_points_are_finite(similarity):
-    x = X.clone().requires_grad_()
-    similarity(x, x).sum().backward()
-    assert x.grad.isfinite().all()
+def resultant(dim, kappa):
+    return special.ive(dim / 2, kappa) / special.ive(dim / 2 - 1, kappa)
 
 
 def test_squared_distances_stay_exact_far_from_the_origin():
@@ -106,32 +75,6 @@ def test_draws_in_the_box_follow_the_density_at_its_wall():
     assert stats.kstest(draws, lambda u: (law.cdf(u) - law.cdf(0)) * 0.2 / mass).pvalue > 1e-3
 
 
-def resultant(dim, kappa):
-    return special.ive(dim / 2, kappa) / special.ive(dim / 2 - 1, kappa)
-
-
-@pytest.mark.parametrize(
-    ("dim", "kappa"), [(2, 0.01), (2, 50), (3, 10), (10, 10), (10, 1e4), (64, 1), (512, 100), (512, 1e4)]
-)
-def test_von_mises_fisher_has_its_mean_resultant_length(dim, kappa):
-    n = 4000
-    mean = Sphere().uniform(1, dim, generator(0, dim)).expand(n, dim)
-    y = von_mises_fisher(mean, kappa, generator(4, dim)).double()
-    torch.testing.assert_close(y.norm(dim=1), torch.ones(n, dtype=torch.float64), atol=1e-5, rtol=0)
-    along = (y * mean).sum(1)
-    assert abs(along.mean() - resultant(dim, kappa)) < 3.5 * along.std() / n**0.5 + 1e-6
-
-
-def test_von_mises_fisher_in_three_dimensions_follows_its_density():
-    kappa, n = 5.0, 20_000
-    mean = torch.tensor([[0.0, 0.0, 1.0]]).expand(n, 3)
-    y = von_mises_fisher(mean, kappa, generator(5, "t"))
-    law = lambda t: (torch.exp(kappa * torch.as_tensor(t)).numpy() - math.exp(-kappa)) / (2 * math.sinh(kappa))  # noqa: E731
-    assert stats.kstest(y[:, 2].numpy(), law).pvalue > 1e-3
-    angle = torch.atan2(y[:, 1], y[:, 0])
-    assert stats.kstest(angle.numpy(), "uniform", args=(-math.pi, 2 * math.pi)).pvalue > 1e-3
-
-
 def test_cosine_and_squared_distance_draw_the_same_law_on_a_sphere():
     space = Sphere(radius=2.0)
     x = space.uniform(5000, 5, generator(6, "x"))
@@ -167,5 +110,25 @@ def test_what_means_nothing_is_refused():
         Lp(p=0)
     with pytest.raises(ValueError, match="temperature must be positive"):
         Lp().sample(X, 0.0, RealSpace(), generator(0, "t"))
-    with pytest.raises(ValueError, match="kappa >= 0"):
-        von_mises_fisher(X, -1.0, generator(0, "t"))
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 2, 3])
+def test_shapes_are_functions_of_the_power_sum(p):
+    power = -Lp(p=p)(X, Y)
+    torch.testing.assert_close(Lp(p=p, shape="norm")(X, Y), -power.pow(1 / p))
+    torch.testing.assert_close(Lp(p=p, shape="inverse")(X, Y), 1 / (1 + power))
+    torch.testing.assert_close(Euclidean(shape="norm")(X, Y), -torch.cdist(X, Y))
+
+
+def test_only_the_power_is_drawn():
+    for shape in ("norm", "inverse"):
+        with pytest.raises(ValueError, match="shape=power"):
+            Lp(shape=shape).sample(X, 0.1, RealSpace(), generator(0, "t"))
+
+
+def test_the_dot_product_draws_by_the_radius():
+    space = Sphere(radius=2.0)
+    x = space.uniform(500, 5, generator(6, "x"))
+    dot = Dot().sample(x, 0.4, space, generator(6, "t"))
+    torch.testing.assert_close(dot, Cosine().sample(x, 0.1, space, generator(6, "t")))
+    torch.testing.assert_close(Dot()(X, Y), X @ Y.T)
