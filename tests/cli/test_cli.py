@@ -100,6 +100,7 @@ def test_a_folder_of_pictures_is_embedded(suffix, run, tmp_path, capsys):
         ("train simclr space=Box", "write space=Sphere"),
         ("train simclr resume=perhaps", "neither True nor False"),
         ("train simclr threads=many", "no number"),
+        ("train simclr compile=maybe", "neither True nor False"),
         ("train resume=True out=nowhere/at/all", "no run"),
         ("show", "kontrast show METHOD"),
         ("probe", "which run"),

@@ -15,6 +15,7 @@ from kontrast.datasets import Dataset
 from kontrast.encoders import Encoder
 from kontrast.experiment import Experiment, values
 from kontrast.heads import Head
+from kontrast.marginals import Marginal
 from kontrast.objectives import Objective
 from kontrast.optimizers import Optimizer
 from kontrast.pairings import Pairing
@@ -26,6 +27,7 @@ from kontrast.teachers import Teacher
 
 FAMILIES: dict[str, type] = {
     "datasets": Dataset,
+    "marginals": Marginal,
     "pairings": Pairing,
     "augmentations": Augmentation,
     "encoders": Encoder,

@@ -19,7 +19,22 @@ COMMANDS = {
         "a method's whole experiment: value, origin, meaning",
         "kontrast show METHOD [field=value ...]",
     ),
-    "train": ("work", "train an experiment", "kontrast train METHOD [field=value ...] [out=FOLDER] [resume=True]"),
+    "train": (
+        "work",
+        "train an experiment",
+        "kontrast train METHOD [field=value ...] [out=FOLDER] [resume=True] [threads=N] [device=NAME] [compile=True]",
+    ),
+    "theory": (
+        "laboratory",
+        "what an experiment should recover of its latents, and why",
+        "kontrast theory METHOD [field=value ...] | kontrast theory RUN",
+    ),
+    "lab": (
+        "laboratory",
+        "train over seeds and compare with the truth",
+        "kontrast lab METHOD [field=value ...] [seeds=0,1,2] [out=FOLDER] [only=unsupervised|supervised] "
+        "[supervised_steps=N] [limit=ROWS] [threads=N] [device=NAME] [compile=True]",
+    ),
     "probe": ("work", "ask what a trained encoder learned", "kontrast probe RUN [PROBE ...] [probe.field=value ...]"),
     "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
     "embed": ("work", "embed a folder of pictures", "kontrast embed RUN FOLDER out=FILE.npz|.csv|.parquet"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import chz
 import numpy as np
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from kontrast import methods, parts
 from kontrast.datasets import ImageFolder, download
+from kontrast.passes import Layer
 from kontrast.probes import Probe
 from kontrast.report import print_scores
 from kontrast.run import Run
@@ -44,7 +45,7 @@ def train_command(words: list[str]) -> None:
     """Train METHOD, or go on with the run in out= where resume=True and no method is named."""
     named, given = split_words(words)
     resume = truth(given.pop("resume", "False"), "resume")
-    where: dict[str, Any] = {}
+    where: dict[str, Any] = {"compile": truth(given.pop("compile", "False"), "compile")}
     for field in list(given):
         if field in WHERE:
             where[field] = _number(field, given.pop(field))
@@ -127,13 +128,17 @@ def keep_scores(folder: Path, rows: list[Score]) -> None:
 
 
 def embed_command(words: list[str]) -> None:
-    """Write the features of a folder of pictures, with their names, to an npz, csv or parquet file."""
+    """Write the features of a folder of pictures, with their names and how certain they are, to a file."""
     named, given = split_words(words)
-    if len(named) != 2 or set(given) != {"out"}:
-        raise ValueError("write kontrast embed RUN FOLDER out=features.npz (or .csv, .parquet)")
+    if len(named) != 2 or "out" not in given or set(given) - {"out", "layer", "samples"}:
+        raise ValueError(
+            "write kontrast embed RUN FOLDER out=features.npz (or .csv, .parquet), with layer= or samples="
+        )
     run, out = Run(named[0]), Path(given["out"])
     if out.suffix not in (".npz", ".csv", ".parquet"):
         raise ValueError(f"features go to a .npz, .csv or .parquet file, not to {out.name}")
+    layer = cast(Layer, parts.choose(given.get("layer", "feature"), get_args(Layer), "layer"))
+    samples = int(_digits("samples", given.get("samples", "1")))
     shape = run.experiment.data.shape
     if len(shape) != 3 or shape[1] != shape[2]:
         raise ValueError(f"this run was trained on observations of shape {shape}, not on pictures")
@@ -141,17 +146,29 @@ def embed_command(words: list[str]) -> None:
     every: tuple[Split, ...] = ("train", "test")
     splits = [split for split in every if folder.names(split)]
     names = [name for split in splits for name in folder.names(split)]
-    features = np.concatenate([run.encode(split, data=folder).values for split in splits])
+    found = [run.encode(split, layer, data=folder, samples=samples) for split in splits]
+    certain = {
+        name: np.concatenate([getattr(each, name) for each in found])
+        for name in ("concentration", "spread")
+        if getattr(found[0], name) is not None
+    }
+    features = np.concatenate([each.values for each in found])
+    _write_features(out, names, features, certain)
+    print(f"{out}: {len(features)} pictures, {features.shape[1]} features each")
+
+
+def _write_features(out: Path, names: list[str], features: Any, certain: dict[str, Any]) -> None:
+    """A row for each picture, whole or not at all."""
     partial = out.with_name(f".partial-{out.name}")
     if out.suffix == ".npz":
         with partial.open("wb") as file:
-            np.savez(file, name=np.array(names), feature=features)
+            np.savez(file, name=np.array(names), feature=features, **certain)
     else:
         import pandas as pd
 
-        columns = [f"feature_{k}" for k in range(features.shape[1])]
-        table = pd.DataFrame(features, columns=columns)
-        table.insert(0, "name", list(names))
+        table = pd.DataFrame(features, columns=[f"feature_{k}" for k in range(features.shape[1])])
+        table = table.assign(**certain)
+        table.insert(0, "name", names)
         if out.suffix == ".csv":
             table.to_csv(partial, index=False)
         else:
@@ -160,7 +177,6 @@ def embed_command(words: list[str]) -> None:
             except ImportError:
                 raise ValueError("parquet needs pyarrow: pip install 'kontrast[parquet]', or write .csv") from None
     os.replace(partial, out)
-    print(f"{out}: {len(features)} pictures, {features.shape[1]} features each")
 
 
 def data_command(words: list[str]) -> None:
