@@ -11,13 +11,14 @@ import pytest
 from kontrast.datasets import FashionMNIST
 
 BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
-TINY = {"startup": ["--repeats=1"], "training": ["--steps=2", "--batch=16"]}
+TINY = {"losses": ["--quick"], "startup": ["--repeats=1"], "training": ["--steps=2", "--batch=16"]}
+INVERSION = ["--seeds=1", "--steps=4", "--budget=0.01", "--batch=64"]
 QUICK = {"training"}
 
 
 def run(path, **environment):
     return subprocess.run(
-        [sys.executable, str(path), *TINY.get(path.stem, [])],
+        [sys.executable, str(path), *(INVERSION if path.stem == "inversion" else TINY.get(path.stem, []))],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
@@ -41,12 +42,16 @@ def has_fashion_mnist():
 
 
 def test_there_are_benchmarks():
-    assert {"sprites", "startup", "training"} <= {path.stem for path in BENCHMARKS}
+    assert {"inversion", "losses", "sprites", "startup", "training"} <= {path.stem for path in BENCHMARKS}
 
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.slow], id=path.stem) for path in BENCHMARKS],
+    [
+        pytest.param(path, marks=[] if path.stem in QUICK else [pytest.mark.slow], id=path.stem)
+        for path in BENCHMARKS
+        if path.stem != "inversion"
+    ],
 )
 def test_it_ends_well_and_prints_ratios(path):
     if path.stem == "training" and not has_fashion_mnist():
@@ -56,6 +61,17 @@ def test_it_ends_well_and_prints_ratios(path):
     found = ratios(done.stdout)
     assert len(found) >= 2
     assert min(found) > 0
+
+
+@pytest.mark.slow
+def test_inversion_is_timed_beside_the_published_recipe():
+    done = run(next(path for path in BENCHMARKS if path.stem == "inversion"))
+    assert done.returncode == 0, done.stderr
+    for name in ("box, Normal(.05), p = 2", "sphere, vMF(10), cosine", "box, Laplace(.05), p = 1"):
+        assert name in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("  inversion")]
+    assert len(rows) == 3 and all(row[-2] == "4" for row in rows)
+    assert done.stdout.count("published recipe") == 3
 
 
 @pytest.mark.skipif(not has_fashion_mnist(), reason="FashionMNIST is not on this machine")
