@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import chz
 import torch
@@ -51,10 +51,13 @@ class CrossEntropy(Supervised):
 class MeanSquaredError(Supervised):
     """Mean squared error of latents: L = mean over rows and columns of (x - y)^2, for x and y [n, k].
 
-    Measure: `r2`, the share of the batch's variance explained, 1 - SSE / SST averaged over columns.
+    With `unit="variance"` each column's error is in units of its variance in the batch, so that L = 1 - R^2, averaged
+    over columns, and latents of any scale weigh alike. Measure: `r2`, 1 - SSE / SST averaged over columns.
     """
 
     target: ClassVar[str] = "latents"
+
+    unit: Literal["latent", "variance"] = chz.field(default="latent", doc="what errors are measured in")
 
     def __call__(self, x: Tensor, y: Tensor, key: Tensor) -> Loss:
         if x.shape != y.shape:
@@ -62,6 +65,6 @@ class MeanSquaredError(Supervised):
                 f"outputs {tuple(x.shape)} do not fit latents {tuple(y.shape)}; write head.dim={y.shape[1]}"
             )
         error = ((x.float() if x.dtype.itemsize < 4 else x) - y).square().mean(0)
-        with torch.no_grad():
-            explained = (1 - error / y.var(0, correction=0).clamp_min(1e-12)).mean()
-        return Loss(error.mean(), measures={"r2": explained})
+        share = (error / y.var(0, correction=0).clamp_min(1e-12)).mean()
+        total = share if self.unit == "variance" else error.mean()
+        return Loss(total, measures={"r2": 1 - share.detach()})
