@@ -42,7 +42,12 @@ DEMO = (
     "space=Euclidean",
     "objective.similarity=Euclidean",
     "objective.temperature=1",
+    "objective.learn_temperature=False",
+    "objective.candidates=both",
+    "optimizer=Adam",
     "optimizer.rate=0.003",
+    "learned_rate=1",
+    "schedule=WarmupCosine",
     "batch=256",
     "steps=1000",
 )
