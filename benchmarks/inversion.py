@@ -49,7 +49,7 @@ CASES = {
     "box, Laplace(.05), p = 1": Case(
         "mcc/pearson",
         ("data.space=Box", "pairing.similarity=Lp", "pairing.similarity.p=1", "pairing.temperature=0.05"),
-        ("space=Box", "objective.similarity=Lp", "objective.similarity.p=1"),
+        ("space=Box", "objective.similarity=Lp", "objective.similarity.p=1", "objective.own=True"),
         ("objective.similarity.p=1",),
     ),
 }
