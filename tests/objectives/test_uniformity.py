@@ -5,7 +5,7 @@ import torch
 from scipy.special import hyp0f1
 from torch.nn import functional
 
-from kontrast.objectives import AlignmentUniformity
+from kontrast.objectives import AlignmentUniformity, strips
 from kontrast.objectives import uniformity as module
 from kontrast.similarities import Additive, Cosine, Diagonal, Dot, Euclidean, LatentClass, Lp, Mahalanobis
 from kontrast.spaces import Box, Simplex, Sphere, VonMisesFisher
@@ -36,7 +36,7 @@ def test_on_the_sphere_it_is_the_published_loss(weight):
     "similarity", [Cosine(), Lp(p=1), Lp(p=2.5, shape="norm"), Mahalanobis(shape="power"), Additive(split=2)], ids=repr
 )
 def test_value_and_gradient_equal_the_definition(similarity, monkeypatch):
-    monkeypatch.setattr(module, "STRIP", 12)  # two rows at a time where scores are stored
+    monkeypatch.setattr(strips, "STRIP", 12)  # two rows at a time where scores are stored
     ours, theirs = (tuple(z.clone().requires_grad_() for z in (A, B)) for _ in range(2))
     loss = AlignmentUniformity(similarity=similarity, temperature=0.7, weight=0.4)(*ours, KEY).total
     x, y = theirs
@@ -111,7 +111,7 @@ def test_weight_temperature_and_rows_must_make_sense():
 
 
 def test_scores_of_many_rows_are_not_stored(monkeypatch):
-    monkeypatch.setattr(module, "_by_strips", None)
+    monkeypatch.setattr(module, "_stored", None)
     stored = []
 
     def pack(tensor):

@@ -16,31 +16,6 @@ from kontrast import (
 )
 from kontrast.methods.method import Method, Values
 
-
-@Method
-def simclr() -> Values:
-    """Two augmentations of a picture must find each other among a batch (Chen et al. 2020, arXiv 2002.05709)."""
-    return {
-        "data": datasets.FashionMNIST,
-        "pairing": pairings.Augmented,
-        "encoder": encoders.Conv,
-        "encoder.batch_norm": True,
-        "head": heads.Projection,
-        "head.hidden": 256,
-        "head.dim": 128,
-        "space": spaces.Sphere,
-        "teacher": teachers.Shared,
-        "objective": objectives.InfoNCE,
-        "objective.similarity": similarities.Cosine,
-        "objective.temperature": 0.5,
-        "optimizer": optimizers.AdamW,
-        "optimizer.rate": 2e-3,
-        "schedule": schedules.WarmupCosine,
-        "batch": 256,
-        "epochs": 10.0,
-    }
-
-
 PICTURES: Values = {
     "data": datasets.FashionMNIST,
     "pairing": pairings.Augmented,
@@ -53,7 +28,22 @@ PICTURES: Values = {
     "batch": 256,
     "epochs": 10.0,
 }
-"""What the methods below have in common: pairs of augmented pictures, and the size and the optimizer of simclr."""
+"""What the methods below have in common: augmented pictures, a network of laptop size, and how long it learns."""
+
+
+@Method
+def simclr() -> Values:
+    """Two augmentations of a picture must find each other among a batch (Chen et al. 2020, arXiv 2002.05709)."""
+    return {
+        **PICTURES,
+        "head.hidden": 256,
+        "head.dim": 128,
+        "space": spaces.Sphere,
+        "teacher": teachers.Shared,
+        "objective": objectives.InfoNCE,
+        "objective.similarity": similarities.Cosine,
+        "objective.temperature": 0.5,
+    }
 
 
 @Method

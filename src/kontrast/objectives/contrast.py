@@ -9,17 +9,15 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from kontrast.objectives.objective import pairs, same_views
+from kontrast.objectives.strips import by_strips
 from kontrast.similarities import Form, Linked
 from kontrast.tiles import log_sum_exp
 from kontrast.views import Views
 
 Scoring = Callable[[Tensor, Tensor], Form]
 Denominator = Literal["all", "one", "negatives"]
-STRIP = 2**20
-"""Scores that are held at once where positives are told by their keys."""
 JUDGED = 256
 """Anchors of each view that the accuracy is measured on."""
 NOTHING = -1e30
@@ -139,22 +137,22 @@ class Contrast:
 
     def _by_key(self, anchors: Anchors, forms: Sequence[Form]) -> tuple[Tensor, Tensor]:
         """Where things share keys: strip by strip of anchors, each computed again in the backward pass."""
-        width = sum(len(block.y) for block in anchors.blocks)
-        size, tensors = max(1, STRIP // width), [form.tensors() for form in forms]
-        positives, totals = [], []
-        for start in range(0, len(anchors.x), size):
-            rows = torch.arange(start, min(start + size, len(anchors.x)), device=anchors.x.device)
-            masks = self._masks(anchors, rows)
+        tensors = [form.tensors() for form in forms]
+        counts = [(len(first), len(others)) for first, others in tensors]
+        scale = torch.as_tensor(self.scale, dtype=anchors.x.dtype, device=anchors.x.device)
 
-            def strip(scale: Tensor | float, *given: Tensor, rows: Tensor = rows) -> tuple[Tensor, Tensor]:
-                logits = scale * torch.cat([form.dense() for form in _rebuilt(forms, given, rows)], 1)
-                return self._terms(logits, *masks)  # noqa: B023
+        def strip(rows: Tensor, first: Sequence[Tensor], given: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+            factor, *others = given
+            rebuilt, mine, rest = [], list(first), others
+            for form, (some, more) in zip(forms, counts, strict=True):
+                rebuilt.append(form.like(mine[:some], rest[:more]))
+                mine, rest = mine[some:], rest[more:]
+            return self._terms(factor * torch.cat([form.dense() for form in rebuilt], 1), *self._masks(anchors, rows))
 
-            flat = [tensor for first, others in tensors for tensor in (*first, *others)]
-            positive, total = checkpoint(strip, self.scale, *flat, use_reentrant=False, preserve_rng_state=False)
-            positives.append(positive)
-            totals.append(total)
-        return torch.cat(positives), torch.cat(totals)
+        first = [tensor for mine, _ in tensors for tensor in mine]
+        others = [tensor for _, rest in tensors for tensor in rest]
+        positive, total = by_strips(strip, first, [scale, *others], sum(len(block.y) for block in anchors.blocks))
+        return positive, total
 
     def _terms(self, logits: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
         count = positive.sum(1)
@@ -182,8 +180,7 @@ class Contrast:
         things = torch.arange(min(n, JUDGED), device=device)
         rows = (things + n * torch.arange(len(anchors.views), device=device)[:, None]).flatten()
         positive, negative = self._masks(anchors, rows)
-        flat = [tensor for form in forms for each in form.tensors() for tensor in each]
-        scores = torch.cat([form.dense() for form in _rebuilt(forms, flat, rows)], 1)
+        scores = torch.cat([_of_rows(form, rows).dense() for form in forms], 1)
         nearest = scores.masked_fill(~(positive | negative), -torch.inf).argmax(1, keepdim=True)
         return positive.gather(1, nearest).float().mean()
 
@@ -200,15 +197,10 @@ def _positives(anchors: Anchors, block: Block, form: Form) -> list[Tensor]:
     return [form.like(first, chunk).paired() for view, chunk in chunks if view != own]
 
 
-def _rebuilt(forms: Sequence[Form], flat: Sequence[Tensor], rows: Tensor) -> list[Form]:
-    """The forms of only some anchors, from all their tensors in one list."""
-    found, taken = [], 0
-    for form in forms:
-        first, others = (len(each) for each in form.tensors())
-        mine = flat[taken : taken + first + others]
-        found.append(form.like([tensor[rows] for tensor in mine[:first]], mine[first:]))
-        taken += first + others
-    return found
+def _of_rows(form: Form, rows: Tensor) -> Form:
+    """The form of only some anchors."""
+    first, others = form.tensors()
+    return form.like([tensor[rows] for tensor in first], others)
 
 
 def _same_view(anchors: Anchors, block: Block, device: torch.device) -> Tensor:

@@ -15,8 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 from kontrast.directional import samples, unit
 from kontrast.draws import generator
-from kontrast.objectives.contrast import JUDGED, NOTHING, STRIP
+from kontrast.objectives.contrast import JUDGED, NOTHING
 from kontrast.objectives.objective import Criterion, Loss, Objective, check_rows, pairs
+from kontrast.objectives.strips import STRIP
 from kontrast.similarities.similarity import check_temperature
 from kontrast.spaces import Space, VonMisesFisher
 from kontrast.tiles import Dot, log_sum_exp

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import chz
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from kontrast import parts
 from kontrast.objectives.alignment import Scored
-from kontrast.objectives.contrast import STRIP, Scoring
+from kontrast.objectives.contrast import Scoring
 from kontrast.objectives.objective import Loss, pairs, widened
+from kontrast.objectives.strips import by_strips
 from kontrast.similarities import Diagonal, Dot, Euclidean, ExpectedLikelihood, Form, Linked, Lp, Similarity
 from kontrast.similarities.similarity import check_temperature
 from kontrast.spaces import Euclidean as RealSpace
@@ -92,18 +92,15 @@ def _log_mean_exp(form: Form, scale: float) -> Tensor:
         rows = log_sum_exp(form.u, form.v, form.core, form.link, scale, own[:, None], bias)
         rows = rows if form.row is None else rows + scale * form.row
     else:
-        rows = _by_strips(form, scale, own)
+        rows = _stored(form, scale, own)
     return rows.logsumexp(0) - math.log(n * (n - 1))
 
 
-def _by_strips(form: Form, scale: float, own: Tensor) -> Tensor:
-    """The same sums [n] of a form whose scores are stored, some rows at a time, and made again in the backward pass."""
+def _stored(form: Form, scale: float, own: Tensor) -> Tensor:
+    """The same sums [n] of a form whose scores have to be stored, some rows at a time."""
     first, others = form.tensors()
 
-    def strip(rows: Tensor, *tensors: Tensor) -> Tensor:
-        scores = scale * form.like([tensor[rows] for tensor in tensors[: len(first)]], tensors[len(first) :]).dense()
-        return scores.masked_fill(rows[:, None] == own, -torch.inf).logsumexp(1)
+    def strip(rows: Tensor, mine: Sequence[Tensor], rest: Sequence[Tensor]) -> tuple[Tensor]:
+        return ((scale * form.like(mine, rest).dense()).masked_fill(rows[:, None] == own, -torch.inf).logsumexp(1),)
 
-    chosen = torch.split(own, max(1, STRIP // len(own)))
-    found = [checkpoint(strip, rows, *first, *others, use_reentrant=False, preserve_rng_state=False) for rows in chosen]
-    return torch.cat(found)
+    return by_strips(strip, first, others, len(own))[0]
