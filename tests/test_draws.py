@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from kontrast import methods
 from kontrast.draws import Draws, derive, generator
 
 
@@ -116,3 +117,35 @@ def test_the_global_random_state_is_left_alone():
     draws.noise(torch.arange(3), 0).normal("x", 2)
     torch.rand(3, generator=draws.generator("y"))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["simclr", "data=Digits"],
+        ["inversion", "data.dim=3"],
+        ["inversion", "data.space=Box", "space=Box", "...similarity=Lp", "...dim=2", "pairing.temperature=0.5"],
+    ],
+)
+def test_the_shares_of_all_processes_are_the_batch_of_one(words, ranks):
+    made = methods.get(words[0]).read([*words[1:], "batch=32"])
+    source = made.data.open("train")
+
+    def views_of(draws):
+        return made.pairing(source.batch(draws), made.data, draws)
+
+    for step in (0, 3, 50):
+        whole = views_of(Draws(5, step, 32))
+        parts = [views_of(Draws(5, step, 32, rank, ranks)) for rank in range(ranks)]
+        assert all(len(part.key) == 32 // ranks for part in parts)
+        assert torch.equal(torch.cat([part.key for part in parts]), whole.key)
+        for number, view in enumerate(whole.views):
+            assert torch.equal(torch.cat([part.views[number] for part in parts]), view)
+
+
+def test_shares_that_are_not_even_are_refused():
+    with pytest.raises(ValueError, match="3 processes cannot share 32 rows evenly; write batch=33"):
+        Draws(0, 0, 32, 0, 3)
+    with pytest.raises(ValueError, match="none with the number 2"):
+        Draws(0, 0, 32, 2, 2)

@@ -66,6 +66,10 @@ class Noise:
         state = _scramble(state[:, None] + lanes)
         return ((state >> 40) & ((1 << 24) - 1)).float() * 2.0**-24
 
+    def of(self, owner: str) -> Noise:
+        """Noise of its own for whoever is called `owner`, so that two of a kind do not draw the same numbers."""
+        return Noise(_scramble(self.key ^ derive(0, "of", owner)))
+
     def normal(self, purpose: str, count: int = 1) -> Tensor:
         """float32 [n, count] standard normal, by inversion."""
         uniform = self.uniform(purpose, count) + 2.0**-25
@@ -74,26 +78,49 @@ class Noise:
 
 @dataclass(frozen=True)
 class Draws:
-    """The randomness of one training step: `size` rows drawn at `step` of the run with this `seed`."""
+    """The randomness of one training step: `size` rows drawn at `step` of the run with this `seed`.
+
+    Where several processes train together, `size` counts the rows of all of them, and process `rank` of `ranks` has its
+    equal share: the rows from rank size / ranks on. What is drawn for the rows of a step is drawn for all of them, and
+    each process keeps its `own`, so that the number of processes changes no number. ValueError if they do not divide
+    the rows evenly.
+    """
 
     seed: int
     step: int
     size: int
+    rank: int = 0
+    ranks: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.ranks:
+            raise ValueError(f"of {self.ranks} processes there is none with the number {self.rank}")
+        if self.size % self.ranks:
+            raise ValueError(
+                f"{self.ranks} processes cannot share {self.size} rows evenly; "
+                f"write batch={-(-self.size // self.ranks) * self.ranks}"
+            )
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Of something [size, ...] with a row for each thing of the step, the rows of this process."""
+        share = self.size // self.ranks
+        return rows[self.rank * share : (self.rank + 1) * share]
 
     def generator(self, *purpose: object) -> torch.Generator:
         """A generator for one purpose of this step."""
         return generator(self.seed, "step", *purpose, step=self.step)
 
     def rows(self, count: int) -> tuple[int, Tensor]:
-        """The epoch and the row numbers int64 [size] of this step, when `count` rows are gone through in random order.
+        """The epoch, and the numbers of the rows of this step that are this process's own, int64 [size / ranks].
 
-        Each epoch is its own permutation; what does not fill a batch at its end is left out of that epoch.
+        `count` rows are gone through in random order. Each epoch is its own permutation; what does not fill a batch at
+        its end is left out of that epoch.
         """
         per_epoch = count // self.size
         if per_epoch == 0:
             raise ValueError(f"a batch of {self.size} is larger than the {count} rows of the data set; lower batch")
         epoch, within = divmod(self.step, per_epoch)
-        return epoch, _order(self.seed, epoch, count)[within * self.size : (within + 1) * self.size]
+        return epoch, self.own(_order(self.seed, epoch, count)[within * self.size : (within + 1) * self.size])
 
     def noise(self, index: Tensor, epoch: int, *purpose: object) -> Noise:
         """Noise for rows int64 [n] of an epoch: a function of (seed, epoch, index, purpose), not of the step."""

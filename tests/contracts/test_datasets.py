@@ -1,10 +1,12 @@
 """What every dataset promises, whatever it holds: one suite over all of them."""
 
 import inspect
+import json
 import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import chz
 import numpy as np
@@ -14,11 +16,13 @@ from PIL import Image
 from torch import Tensor
 
 from kontrast import datasets
-from kontrast.datasets import Dataset, Generative, Stored
+from kontrast.datasets import Dataset, Generative, Place, Stored
 from kontrast.draws import Draws
 from kontrast.parts import known, summary
 from kontrast.spaces import Box, Euclidean
 from kontrast.views import Things
+
+import formats
 
 SPLITS = ("train", "test")
 
@@ -55,18 +59,36 @@ def flat_folder(root: Path) -> Dataset:
     return datasets.ImageFolder(root=str(root), size=4, channels=1, test=0.5)
 
 
+def hub(root: Path) -> Dataset:
+    pytest.importorskip("datasets")
+    return datasets.Hub(path=str(formats.parquet(root / "pictures")), size=8)
+
+
 # The first word of a key is the name of the class.
 EXAMPLES: dict[str, Callable[[Path], Dataset]] = {
+    "CIFAR10": lambda root: datasets.CIFAR10(root=str(formats.cifar10(root, 9))),
+    "CIFAR100": lambda root: datasets.CIFAR100(root=str(formats.cifar100(root))),
+    "CIFAR100 coarse": lambda root: datasets.CIFAR100(root=str(formats.cifar100(root)), labels="coarse"),
     "Digits": lambda root: datasets.Digits(),
     "FashionMNIST": fashion,
+    "Hub": hub,
     "ImageFolder": folder,
     "ImageFolder flat": flat_folder,
+    "ImageNet": lambda root: datasets.ImageNet(root=str(formats.imagenet(root)), size=8),
+    "ImageNet100": lambda root: datasets.ImageNet100(root=str(formats.imagenet(root, CLASSES, 1)), size=8),
     "Mixing": lambda root: datasets.Mixing(),
     "Mixing box": lambda root: datasets.Mixing(space=Box(low=-1.0), dim=3),
     "Mixing plane": lambda root: datasets.Mixing(space=Euclidean(), dim=2, layers=1),
     "Sprites": lambda root: datasets.Sprites(size=16),
     "Sprites heart": lambda root: datasets.Sprites(size=16, shapes=("heart",)),
+    "STL10": lambda root: datasets.STL10(root=str(formats.stl10(root))),
+    "STL10 all": lambda root: datasets.STL10(root=str(formats.stl10(root)), part="train+unlabeled"),
+    "STL10 unlabeled": lambda root: datasets.STL10(root=str(formats.stl10(root)), part="unlabeled"),
+    "Subset": lambda root: datasets.Subset(fraction=0.05, seed=3),
+    "Subset held": lambda root: datasets.Subset(of=folder(root), fraction=0.7, holdout=0.4, test="held"),
+    "TinyImageNet": lambda root: datasets.TinyImageNet(root=str(formats.tiny_imagenet(root))),
 }
+CLASSES = datasets.ImageNet100().chosen()
 KNOWN = {name: part for name, part in known(Dataset).items() if part.__module__.startswith("kontrast.")}
 
 
@@ -232,7 +254,8 @@ def test_a_batch_is_a_function_of_seed_and_step(dataset: Dataset, split) -> None
 def test_batches_agree_with_the_rows(dataset: Stored, split) -> None:
     everything = dataset.read(split)
     batch = dataset.open(split).batch(Draws(3, 1, 4))
-    assert same(batch, Things(*(x[batch.index] if isinstance(x, Tensor) else x for x in vars(everything).values())))
+    at = [int((everything.index == index).nonzero()) for index in batch.index]
+    assert same(batch, Things(*(x[at] if isinstance(x, Tensor) else x for x in vars(everything).values())))
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -264,6 +287,47 @@ def test_rendering_is_a_function_of_the_latents(dataset: Generative) -> None:
     again = dataset.render(latents.flip(0), torch.device("cpu")).flip(0)
     torch.testing.assert_close(again, shown, rtol=1e-5, atol=1e-6)
     assert len(torch.unique(shown, dim=0)) == len(shown)
+
+
+@pytest.mark.parametrize("place", get_args(Place))
+def test_every_place_holds_the_same_numbers(dataset: Dataset, place, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("KONTRAST_DATA", str(tmp_path))
+    for split in SPLITS:
+        plain, placed = dataset.open(split), dataset.open(split, place=place)
+        draws = [Draws(7, step, 4) for step in (0, 1, 1, 5)]
+        for number, draw in enumerate(draws):
+            for later in draws[number + 1 :]:
+                placed.expect(later)
+            assert same(placed.batch(draw), plain.batch(draw))
+        limits = (3,) if plain.count is None else (3, plain.count - 1, None)
+        for limit in limits:
+            assert same(concatenate(list(placed.chunks(5, limit))), concatenate(list(plain.chunks(64, limit))))
+        assert "cpu" in placed.place
+        if isinstance(dataset, Stored):
+            assert f"{plain.count:,} rows" in placed.place
+
+
+def test_no_other_place_is_known(dataset: Dataset) -> None:
+    if isinstance(dataset, Stored):
+        with pytest.raises(ValueError, match="did you mean 'mapped'"):
+            dataset.open("train", place="mappped")  # type: ignore[arg-type]
+
+
+@each_stored
+@pytest.mark.parametrize("split", SPLITS)
+def test_some_rows_can_be_held_alone(dataset: Stored, split) -> None:
+    everything = dataset.read(split)
+    rows = torch.tensor([3, 0, 2])
+    held = dataset.hold(split).select(rows)
+    assert held.store.shape == (3, *dataset.shape)
+    assert same(held.things(), Things(*(x[rows] if isinstance(x, Tensor) else x for x in vars(everything).values())))
+    twice = held.select(torch.tensor([2, 1]))
+    assert torch.equal(twice.things().observations, everything.observations[[2, 0]])
+
+
+def test_it_can_be_checked_and_says_what_it_lists(dataset: Dataset) -> None:
+    assert datasets.check(dataset) == []
+    assert json.loads(json.dumps(dataset.listed())) == dataset.listed()
 
 
 def test_the_source_knows_where_it_comes_from(dataset: Dataset) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from kontrast.datasets import ImageFolder
+from kontrast.datasets import ImageFolder, decoded, picture_store
 from kontrast.datasets.image_folder import _share
 
 
@@ -244,5 +244,111 @@ def test_options_that_cannot_be_are_refused(options: dict, fault: str) -> None:
 def test_the_number_of_threads_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     for number in range(50):
         picture(tmp_path / f"{number:02}.png", number)
-    monkeypatch.setattr(os, "cpu_count", lambda: threads)
+    monkeypatch.setattr(decoded, "workers", lambda: threads)
     assert values(ImageFolder(root=str(tmp_path), size=4, test=0.0), "train") == list(range(50))
+
+
+def holed(root: Path) -> None:
+    for number in range(12):
+        picture(root / f"{number:02}.png", number)
+    for number in (3, 7):
+        (root / f"{number:02}.png").write_bytes(b"")
+
+
+PLACES = ["device", "mapped", "streamed"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("little", [True, False])
+def test_so_many_bad_pictures_may_be_left_out(tmp_path: Path, monkeypatch, place, little: bool) -> None:
+    monkeypatch.setenv("KONTRAST_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(picture_store, "LITTLE", (1 << 24) * little)
+    holed(tmp_path / "root")
+    dataset = ImageFolder(root=str(tmp_path / "root"), size=4, test=0.0, skip=2)
+    with pytest.warns(UserWarning, match=r"^2 of the pictures in .* are left out: '03\.png': it is empty; '07\.png'"):
+        source = dataset.open("train", place=place)
+    assert source.count == 10
+    things = source.things
+    # The rest keep their numbers, and so their augmentations.
+    assert things.index.tolist() == things.observations[:, 0, 0, 0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10, 11]
+    assert dataset.names("train")[things.index[3]] == "04.png"
+    assert dataset.listed() == {"left out of train": [["03.png", "it is empty"], ["07.png", "it is empty"]]}
+
+
+def test_more_bad_pictures_than_may_be_left_out_are_refused(tmp_path: Path) -> None:
+    holed(tmp_path)
+    with pytest.raises(ValueError, match=r"^2 of the pictures in .* cannot be read, more than skip=1 allows, replace"):
+        ImageFolder(root=str(tmp_path), size=4, test=0.0, skip=1).open("train")
+    with pytest.raises(ValueError, match=r"^2 of the pictures in .* cannot be read, replace"):
+        ImageFolder(root=str(tmp_path), size=4, test=0.0).open("train")
+    assert ImageFolder(root=str(tmp_path), size=4, test=0.0).listed() == {}
+    with pytest.raises(ValueError, match="write skip=0"):
+        ImageFolder(root=str(tmp_path), skip=-1)
+
+
+def settle(root: Path, seconds: float = 10) -> None:
+    """Date folders back, as those are that nobody is writing to."""
+    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        then = folder.stat().st_mtime - seconds
+        os.utime(folder, (then, then))
+
+
+def test_a_folder_is_walked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1.png", "b/c/2.png"):
+        picture(tmp_path / name, 1)
+    settle(tmp_path)
+    walks, walk = [], os.walk
+    monkeypatch.setattr(os, "walk", lambda *args, **kw: walks.append(args) or walk(*args, **kw))
+    dataset = ImageFolder(root=str(tmp_path), test=0.0)
+    for _ in range(3):
+        assert dataset.classes == ("a", "b")
+        assert dataset.names("train") == ("a/1.png", "b/c/2.png")
+    assert len(walks) == 1
+    assert ImageFolder(root=str(tmp_path), test=0.9).classes == ("a", "b")
+    assert len(walks) == 2
+
+
+@pytest.mark.parametrize("change", ["new", "deep", "gone", "renamed"])
+def test_a_folder_that_changed_is_walked_again(tmp_path: Path, change: str) -> None:
+    for name in ("a/1.png", "b/c/2.png"):
+        picture(tmp_path / name, 1)
+    settle(tmp_path)
+    dataset = ImageFolder(root=str(tmp_path), test=0.0)
+    assert dataset.names("train") == ("a/1.png", "b/c/2.png")
+    if change == "gone":
+        (tmp_path / "a" / "1.png").unlink()
+    elif change == "renamed":
+        (tmp_path / "a").rename(tmp_path / "z")
+    else:
+        picture(tmp_path / ("d/0.png" if change == "new" else "b/c/3.png"), 1)
+    expected = {
+        "new": ("a/1.png", "b/c/2.png", "d/0.png"),
+        "deep": ("a/1.png", "b/c/2.png", "b/c/3.png"),
+        "gone": ("b/c/2.png",),
+        "renamed": ("b/c/2.png", "z/1.png"),
+    }
+    assert dataset.names("train") == expected[change]
+
+
+def test_a_folder_that_is_being_written_is_walked_each_time(tmp_path: Path) -> None:
+    """The time of a folder may be too coarse to tell two changes apart."""
+    picture(tmp_path / "1.png", 1)
+    now = tmp_path.stat()
+    dataset = ImageFolder(root=str(tmp_path), test=0.0)
+    assert dataset.names("train") == ("1.png",)
+    picture(tmp_path / "2.png", 1)
+    os.utime(tmp_path, ns=(now.st_atime_ns, now.st_mtime_ns))
+    assert dataset.names("train") == ("1.png", "2.png")
+
+
+def test_bad_pictures_are_found_when_they_are_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONTRAST_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(picture_store, "LITTLE", 0)
+    holed(tmp_path / "root")
+    for _ in range(2):
+        for place in ("device", "mapped"):
+            with pytest.raises(ValueError, match=r"^2 of the pictures in .*'03\.png': it is empty; '07\.png'"):
+                ImageFolder(root=str(tmp_path / "root"), size=4, test=0.0).open("train", place=place)
+    picture(tmp_path / "root" / "03.png", 3)
+    picture(tmp_path / "root" / "07.png", 7)
+    assert values(ImageFolder(root=str(tmp_path / "root"), size=4, test=0.0), "train") == list(range(12))

@@ -205,3 +205,17 @@ def test_folders_and_broken_links_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "link"):
         with pytest.raises(ValueError, match=r"^it is not a file$"):
             decode(path, 8, 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
+def test_bytes_are_decoded_as_files_are(tmp_path: Path, kind: str) -> None:
+    content = encoded(kind, 40)
+    (tmp_path / "x").write_bytes(content)
+    np.testing.assert_array_equal(decode(content, 16, 3), decode(tmp_path / "x", 16, 3))
+    with pytest.raises(ValueError, match=r"^it is no PNG|^it cannot be decoded"):
+        decode(content[: len(content) // 2], 16, 3)
+
+
+def test_no_bytes_are_empty() -> None:
+    with pytest.raises(ValueError, match=r"^it is empty$"):
+        decode(b"", 8, 3)

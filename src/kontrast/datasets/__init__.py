@@ -2,11 +2,15 @@
 
 A `Stored` dataset has rows that it reads; a `Generative` one knows the latents behind its observations, draws them
 and renders them. Both are frozen values that open into rows on a device: `FashionMNIST().open("train", "cuda")`. A
-new dataset is one class that derives from either (or from `Downloadable`, if its files are published), and one line
-here.
+new dataset is one class that derives from either (or from `PictureFiles`, if each row is a file, or `Downloadable`, if
+its files are published), and one line here. `check` says what is wrong with one.
 """
 
+from kontrast.datasets.check import check as check
+from kontrast.datasets.cifar import CIFAR10 as CIFAR10
+from kontrast.datasets.cifar import CIFAR100 as CIFAR100
 from kontrast.datasets.dataset import Dataset as Dataset
+from kontrast.datasets.dataset import Fault as Fault
 from kontrast.datasets.dataset import Generative as Generative
 from kontrast.datasets.dataset import Source as Source
 from kontrast.datasets.dataset import Stored as Stored
@@ -15,6 +19,16 @@ from kontrast.datasets.dataset import World as World
 from kontrast.datasets.digits import Digits as Digits
 from kontrast.datasets.download import Downloadable as Downloadable
 from kontrast.datasets.fashion_mnist import FashionMNIST as FashionMNIST
+from kontrast.datasets.hub import Hub as Hub
 from kontrast.datasets.image_folder import ImageFolder as ImageFolder
+from kontrast.datasets.imagenet import ImageNet as ImageNet
+from kontrast.datasets.imagenet import ImageNet100 as ImageNet100
 from kontrast.datasets.mixing import Mixing as Mixing
+from kontrast.datasets.picture_files import PictureFiles as PictureFiles
+from kontrast.datasets.picture_files import Row as Row
+from kontrast.datasets.placement import Place as Place
 from kontrast.datasets.sprites import Sprites as Sprites
+from kontrast.datasets.stl10 import STL10 as STL10
+from kontrast.datasets.stores import Holding as Holding
+from kontrast.datasets.subset import Subset as Subset
+from kontrast.datasets.tiny_imagenet import TinyImageNet as TinyImageNet

@@ -7,12 +7,15 @@ latents its observations come from: it draws latents and renders them, as many a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from kontrast.datasets import placement
+from kontrast.datasets.placement import Place
+from kontrast.datasets.stores import Held, Holding
 from kontrast.draws import Draws, generator
 from kontrast.parts import Part
 from kontrast.spaces import Space
@@ -28,6 +31,8 @@ class Source(ABC):
 
     dataset: Dataset
     device: torch.device
+    place: str
+    """Where the rows are, in words."""
 
     @property
     @abstractmethod
@@ -37,6 +42,10 @@ class Source(ABC):
     @abstractmethod
     def batch(self, draws: Draws) -> Things:
         """The rows of one training step, in the random order of the run."""
+
+    def expect(self, draws: Draws) -> None:
+        """Hear which step comes next: its rows may be prepared in the background. What goes wrong, `batch` raises."""
+        return
 
     @abstractmethod
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
@@ -66,9 +75,24 @@ class Dataset(Part, ABC):
         """The known latents; empty where they are not known."""
         return ()
 
+    def listed(self) -> dict[str, list[Any]]:
+        """What a reader of a run must know of its rows that the fields do not say, as plain values by name."""
+        return {}
+
     @abstractmethod
-    def open(self, split: Split, device: torch.device | str = "cpu") -> Source:
-        """Read or prepare a split. FileNotFoundError or ValueError, with one sentence, if that cannot be done."""
+    def open(self, split: Split, device: torch.device | str = "cpu", place: Place = "auto") -> Source:
+        """Read or prepare a split. FileNotFoundError or ValueError, with one sentence, if that cannot be done.
+
+        `place` says where the rows of a stored dataset shall lie: on the `device`, `pinned` in the host's memory,
+        `mapped` from the disk, or nowhere (`streamed`: decoded as they are asked for); "auto" goes by what has room.
+        """
+
+
+class Fault(NamedTuple):
+    """Something that is wrong with the data: where, and what."""
+
+    where: str
+    what: str
 
 
 class Stored(Dataset):
@@ -78,41 +102,66 @@ class Stored(Dataset):
     def read(self, split: Split) -> Things:
         """All rows of a split, in their own order, on the CPU."""
 
-    def open(self, split: Split, device: torch.device | str = "cpu") -> Table:
-        return Table(self, split, torch.device(device))
+    def hold(self, split: Split) -> Holding:
+        """The same rows before they are read, for a dataset that need not read them all; else as they are read."""
+        things = self.read(split)
+        return Holding(Held(things.observations), things.index, things.labels, things.latents)
+
+    def faults(self, split: Split) -> list[Fault]:
+        """All that is wrong with a split; empty if it can be read."""
+        try:
+            self.read(split)
+        except (OSError, ValueError) as error:
+            return [Fault(type(self).__name__, str(error))]
+        return []
+
+    def open(self, split: Split, device: torch.device | str = "cpu", place: Place = "auto") -> Table:
+        return Table(self, split, torch.device(device), place)
 
 
 class Table(Source):
-    """The rows of a stored dataset, held on the device as they were read (pictures as uint8)."""
+    """The rows of a stored dataset: labels and latents on the device, observations in their place."""
 
-    def __init__(self, dataset: Stored, split: Split, device: torch.device) -> None:
+    def __init__(self, dataset: Stored, split: Split, device: torch.device, place: Place = "auto") -> None:
         self.dataset, self.split, self.device = dataset, split, device
-        self.things = _apply(dataset.read(split), lambda column: column.to(device))
+        held = dataset.hold(split)
+        self.shelf = placement.lay(held.store, device, place)
+        self.place = f"{len(held.index):,} rows, {placement.size(held.store.bytes)}, {self.shelf.where}"
+        self.index = held.index.to(device)
+        columns = (held.labels, held.latents)
+        self.labels, self.latents = (None if column is None else column.to(device) for column in columns)
 
     @property
     def count(self) -> int:
-        return len(self.things.index)
+        return len(self.index)
+
+    @property
+    def things(self) -> Things:
+        """All rows at once."""
+        return self._rows(torch.arange(self.count))
 
     def batch(self, draws: Draws) -> Things:
         epoch, rows = draws.rows(self.count)
-        return replace(self._rows(rows), epoch=epoch)
+        return self._rows(rows, epoch)
+
+    def expect(self, draws: Draws) -> None:
+        self.shelf.expect(draws.rows(self.count)[1])
 
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
         stop, order = self.count, torch.arange(self.count)
         if limit is not None and limit < stop:
             # Shuffled, because many data sets are stored class by class: their first rows would be all of one class.
             stop, order = limit, torch.randperm(stop, generator=generator(0, "rows", self.split))
-        for start in range(0, stop, size):
-            yield self._rows(order[start : min(start + size, stop)])
+        parts = [order[start : min(start + size, stop)] for start in range(0, stop, size)]
+        for number, rows in enumerate(parts):
+            for later in parts[number + 1 : number + 2]:
+                self.shelf.expect(later)
+            yield self._rows(rows)
 
-    def _rows(self, rows: Tensor) -> Things:
-        rows = rows.to(self.device)
-        return _apply(self.things, lambda column: column[rows])
-
-
-def _apply(things: Things, change: Callable[[Tensor], Tensor]) -> Things:
-    labels, latents = (None if column is None else change(column) for column in (things.labels, things.latents))
-    return Things(change(things.observations), change(things.index), things.epoch, labels, latents)
+    def _rows(self, rows: Tensor, epoch: int = 0) -> Things:
+        observations, rows = self.shelf.take(rows), rows.to(self.device)
+        labels, latents = (None if column is None else column[rows] for column in (self.labels, self.latents))
+        return Things(observations, self.index[rows], epoch, labels, latents)
 
 
 class Generative(Dataset):
@@ -132,11 +181,15 @@ class Generative(Dataset):
         """Latents float32 [n, k] from the marginal law p(z): uniform on the space unless a dataset says otherwise."""
         return self.latent_space.uniform(n, len(self.factors), generator)
 
+    def latents(self, draws: Draws) -> Tensor:
+        """The latents float32 [size, k] of a training step, those of all processes."""
+        return self.sample(draws.size, draws.generator("latents"))
+
     @abstractmethod
     def render(self, latents: Tensor, device: torch.device) -> Tensor:
         """The observations of latents [n, k], on the device: x = g(z). The same latents give the same picture."""
 
-    def open(self, split: Split, device: torch.device | str = "cpu") -> World:
+    def open(self, split: Split, device: torch.device | str = "cpu", place: Place = "auto") -> World:
         return World(self, split, torch.device(device))
 
 
@@ -146,15 +199,15 @@ class World(Source):
     def __init__(self, dataset: Generative, split: Split, device: torch.device) -> None:
         self.dataset: Generative = dataset
         self.split, self.device = split, device
+        self.place = f"rendered as they are asked for, on {device}"
 
     @property
     def count(self) -> None:
         return None
 
     def batch(self, draws: Draws) -> Things:
-        latents = self.dataset.sample(draws.size, draws.generator("latents"))
         index = draws.step * draws.size + torch.arange(draws.size)
-        return self._show(latents, index)
+        return self._show(draws.own(self.dataset.latents(draws)), draws.own(index))
 
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
         stop = ROWS if limit is None else limit

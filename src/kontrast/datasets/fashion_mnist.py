@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from kontrast.datasets import idx
+from kontrast.datasets.dataset import Fault
 from kontrast.datasets.download import Downloadable, Published
 from kontrast.views import Split, Things
 
@@ -82,6 +83,13 @@ class FashionMNIST(Downloadable):
             )
         index = torch.arange(len(pictures))
         return Things(torch.from_numpy(pictures)[:, None], index, 0, torch.from_numpy(labels).long())
+
+    def faults(self, split: Split) -> list[Fault]:
+        try:
+            folder = self.find(self.root)
+        except FileNotFoundError as error:
+            return [Fault(type(self).__name__, str(error))]
+        return [Fault(type(self).__name__, fault) for fault in self._columns(folder, split)[2]]
 
     def _columns(self, folder: Path, split: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8], list[str]]:
         """Pictures [n, 28, 28] and labels [n] of a split, and what is wrong with their files."""

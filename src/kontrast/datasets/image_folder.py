@@ -5,155 +5,154 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 import unicodedata
-import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import chz
-import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from kontrast.datasets import pictures
-from kontrast.datasets.dataset import Stored
-from kontrast.views import Split, Things
+from kontrast.datasets.picture_files import PictureFiles, Row
+from kontrast.views import Split
 
 # Kinds that are refused count as pictures too: leaving them out silently would change what is measured.
 NAMED = re.compile(
     r"\.(png|jpe?g|jpe|jfif|webp|bmp|dib|gif|tiff?|hei[cf]|avif|jp2|jxl|p[pgbn]m|tga|svg|psd|exr)$", re.IGNORECASE
 )
-NAMED_FAULTS = 20
-
-
-class _Row(NamedTuple):
-    name: str
-    label: str
+SETTLED = 2.0
+"""Seconds after which a change of a folder surely shows in its time, whose grain is coarse on some disks."""
+KEPT = 4
+"""Folders of which the listing is remembered."""
 
 
 @chz.chz
-class ImageFolder(Stored):
+class ImageFolder(PictureFiles):
     """A folder of pictures; subfolders, where there are any, are the classes.
 
     Observations are uint8 [n, channels, size, size], labels int64 [n] (-1 in a split without classes; None where
-    neither split has any); everything is held in memory. If `root` has subfolders `train` and `test` (or `val`), they
-    are the splits. If not, the hash of a picture's path below `root` decides, so a new picture moves no other one.
+    neither split has any). If `root` has subfolders `train` and `test` (or `val`), they are the splits. If not, the
+    hash of a picture's path below `root` decides, so a new picture moves no other one.
 
     Pictures are the files named like one (.png, .jpg, .webp, .bmp ...), at any depth, except hidden ones. Content
     decides what they are: PNG, JPEG, WebP and BMP are read, turned as their EXIF orientation says, laid on white where
     they are transparent, brought to 8 bits, resized (bicubic, antialiased) so that the short side is `size`, and
     cropped to the center. Other kinds, animations, damaged files and more than 89,478,485 pixels are refused.
 
-    A FileNotFoundError if there is no such folder; a ValueError that lists every picture that cannot be read.
+    A FileNotFoundError if there is no such folder; a ValueError that lists every picture that cannot be read, if those
+    are more than `skip`.
     """
 
     root: str = chz.field(doc="the folder")
-    size: int = chz.field(default=64, doc="height and width of an observation in pixels")
-    channels: int = chz.field(default=3, doc="3 for color, 1 for grayscale")
     test: float = chz.field(default=0.2, doc="share of the pictures in the test split, where no subfolders say so")
 
     @chz.validate
     def _sensible(self) -> None:
         if not self.root:
             raise ValueError("an ImageFolder needs a folder; write root=FOLDER")
-        if self.size < 1:
-            raise ValueError(f"pictures of {self.size} pixels cannot be; write size=64")
-        if self.channels not in (1, 3):
-            raise ValueError(f"pictures have 1 channel or 3, not {self.channels}; write channels=3")
         if not 0 <= self.test < 1:
             raise ValueError(f"the test split cannot be a share of {self.test} of the pictures; write test=0.2")
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.channels, self.size, self.size
-
-    @property
     def classes(self) -> tuple[str, ...]:
-        return _classes(self._rows())
+        return _listing(self.base(), self.test).classes
 
-    def names(self, split: Split) -> tuple[str, ...]:
-        """The path below `root` of each row of a split, with slashes, in the order of the rows."""
-        return tuple(row.name for row in self._rows()[split])
+    def base(self) -> Path:
+        return Path(self.root).expanduser()
 
-    def read(self, split: Split) -> Things:
-        rows = self._rows()
-        mine = rows[split]
-        if not mine:
-            better = "a larger test" if split == "test" else "a smaller test"
-            raise ValueError(f"none of the pictures in {self.root} is in the {split} split; write {better}")
-        observations, faults = self._decode(mine)
-        if faults:
-            # Whoever has to replace pictures wants to know of all of them at once.
-            faults |= self._decode(rows["test" if split == "train" else "train"])[1]
-            raise ValueError(self._complaint(faults))
-        numbers = {"": -1} | {name: number for number, name in enumerate(_classes(rows))}
-        labels = torch.tensor([numbers[row.label] for row in mine]) if len(numbers) > 1 else None
-        return Things(torch.from_numpy(observations), torch.arange(len(mine)), 0, labels)
+    def rows(self, split: Split) -> Sequence[Row]:
+        return _listing(self.base(), self.test).rows[split]
 
-    def _rows(self) -> dict[Split, list[_Row]]:
-        """The pictures of each split, sorted by name."""
-        root = Path(self.root).expanduser()
-        if not root.is_dir():
-            raise FileNotFoundError(f"there is no folder {root}; write root=FOLDER with a folder of pictures")
-        folders = {entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
-        held_out = next((name for name in ("test", "val") if name in folders), None)
-        if "train" in folders and held_out:
-            return {"train": _labeled(root, "train/"), "test": _labeled(root, f"{held_out}/")}
-        if folders in ({"train"}, {"test"}, {"val"}):
-            raise ValueError(
-                f"{root} has a folder {min(folders)} and no other; it needs both train and test (or val), or else "
-                f"write root={root / min(folders)}"
-            )
-        rows: dict[Split, list[_Row]] = {"train": [], "test": []}
-        for row in _labeled(root, ""):
-            rows["test" if _share(row.name) < self.test else "train"].append(row)
-        return rows
-
-    def _decode(self, rows: Sequence[_Row]) -> tuple[NDArray[np.uint8], dict[str, str]]:
-        """The pictures uint8 [n, *shape], and what is wrong with those that could not be read."""
-        root = Path(self.root).expanduser()
-        observations = np.empty((len(rows), *self.shape), np.uint8)
-        faults: dict[str, str] = {}
-
-        def one(number: int) -> None:
-            try:
-                observations[number] = pictures.decode(root / rows[number].name, self.size, self.channels)
-            except ValueError as error:
-                faults[rows[number].name] = str(error)
-
-        # What Pillow warns of, odd metadata, either does no harm or ends in an error.
-        with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(one, range(len(rows))))
-        return observations, faults
-
-    def _complaint(self, faults: dict[str, str]) -> str:
-        listed = "; ".join(f"{name!r}: {faults[name]}" for name in sorted(faults)[:NAMED_FAULTS])
-        more = f"; and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
-        return f"{len(faults)} of the pictures in {self.root} cannot be read, replace or remove them: {listed}{more}"
+    def advice(self, split: Split) -> str:
+        return "; write a larger test" if split == "test" else "; write a smaller test"
 
 
-def _classes(rows: dict[Split, list[_Row]]) -> tuple[str, ...]:
-    return tuple(sorted({row.label for split in rows.values() for row in split} - {""}))
+Folders = dict[str, tuple[int, int]]
+"""Folders by their paths, with what changes when something is put into one: its number and its time."""
 
 
-def _labeled(root: Path, inside: str) -> list[_Row]:
-    """The pictures below root/inside by their names below root; the first folder below `inside` is the class."""
-    names = sorted(inside + name for name in _walk(root / inside))
-    rows = [_Row(name, name.removeprefix(inside).rpartition("/")[0].partition("/")[0]) for name in names]
+@dataclass(frozen=True)
+class Listing:
+    """What was found in a folder: the names of classes, the pictures of each split, and the folders looked into."""
+
+    classes: tuple[str, ...]
+    rows: dict[Split, tuple[Row, ...]]
+    folders: Folders
+
+    def fresh(self) -> bool:
+        """Whether a new look would find the same."""
+        try:
+            return all(_state(folder) == state for folder, state in self.folders.items())
+        except OSError:
+            return False
+
+
+_listings: dict[tuple[Path, float], Listing] = {}
+"""The last listings by folder and share, so that a large folder is not walked each time that it is asked about."""
+
+
+def _listing(root: Path, test: float) -> Listing:
+    found = _listings.get((root, test))
+    if found is not None and found.fresh():
+        return found
+    folders: Folders = {}
+    splits = _splits(root, test, folders)
+    classes = tuple(sorted({label for names in splits.values() for label in names.values()} - {""}))
+    numbers = {"": -1} | {name: number for number, name in enumerate(classes)}
+    rows = {split: tuple(Row(name, numbers[label]) for name, label in names.items()) for split, names in splits.items()}
+    found = Listing(classes, rows, folders)
+    _listings.pop((root, test), None)
+    if time.time_ns() - max(changed for _, changed in folders.values()) > SETTLED * 1e9:
+        while len(_listings) >= KEPT:
+            _listings.pop(next(iter(_listings)))
+        _listings[root, test] = found
+    return found
+
+
+def _splits(root: Path, test: float, seen: Folders) -> dict[Split, dict[str, str]]:
+    """The pictures of each split, sorted by name, with their classes."""
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}; write root=FOLDER with a folder of pictures")
+    folders = {entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    seen[str(root)] = _state(root)
+    held_out = next((name for name in ("test", "val") if name in folders), None)
+    if "train" in folders and held_out:
+        return {"train": _labeled(root, "train/", seen), "test": _labeled(root, f"{held_out}/", seen)}
+    if folders in ({"train"}, {"test"}, {"val"}):
+        raise ValueError(
+            f"{root} has a folder {min(folders)} and no other; it needs both train and test (or val), or else "
+            f"write root={root / min(folders)}"
+        )
+    rows: dict[Split, dict[str, str]] = {"train": {}, "test": {}}
+    for name, label in _labeled(root, "", seen).items():
+        rows["test" if _share(name) < test else "train"][name] = label
+    return rows
+
+
+def _state(folder: str | Path) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_ino, found.st_mtime_ns
+
+
+def _labeled(root: Path, inside: str, seen: Folders) -> dict[str, str]:
+    """The pictures below root/inside: names below root, and their classes, the first folder below `inside`."""
+    names = sorted(inside + name for name in _walk(root / inside, seen))
+    rows = {name: name.removeprefix(inside).rpartition("/")[0].partition("/")[0] for name in names}
     if not rows:
         raise ValueError(f"there are no pictures in {root / inside}; their names end in .png, .jpg, .webp or .bmp")
-    if len({row.label == "" for row in rows}) > 1:
-        stray = next(row.name for row in rows if not row.label)
+    if len({label == "" for label in rows.values()}) > 1:
+        stray = next(name for name, label in rows.items() if not label)
         raise ValueError(
             f"{root / inside} has pictures both of its own and in subfolders; move {stray!r} and its like into a class"
         )
     return rows
 
 
-def _walk(folder: Path) -> Iterator[str]:
-    """The names below a folder of what is named like a picture; a folder that links lead to twice counts once."""
+def _walk(folder: Path, times: Folders) -> Iterator[str]:
+    """The names below a folder of what is named like a picture; a folder that links lead to twice counts once.
+
+    Notes of each folder what changes when something is put into it.
+    """
 
     def fail(error: OSError) -> None:
         raise error
@@ -165,6 +164,7 @@ def _walk(folder: Path) -> Iterator[str]:
             folders.clear()
             continue
         seen.add(real)
+        times[here] = _state(here)
         for name in files:
             if not name.startswith(".") and NAMED.search(name):
                 yield Path(here, name).relative_to(folder).as_posix()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +18,19 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 PIXELS = 89_478_485
 ORIENTATION = 0x0112
+VERSION = 1
+"""Goes up whenever a picture becomes other numbers."""
+ODDITIES = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
 
 
-def decode(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
-    """A picture file as uint8 [channels, size, size]; a ValueError that says why it cannot be.
+def workers() -> int:
+    """Threads that decode at once: the cores that this process may use, shared with others of one `torchrun`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def decode(content: Path | bytes, size: int, channels: int) -> NDArray[np.uint8]:
+    """A picture file, by its path or its bytes, as uint8 [channels, size, size]; a ValueError that says why not.
 
     The content decides what it is. The picture is turned as its EXIF orientation says, laid on white where it is
     transparent, brought to 8 bits, resized (bicubic, antialiased) so that its short side is `size`, and cropped to the
@@ -25,12 +38,13 @@ def decode(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     """
     from PIL import Image, UnidentifiedImageError
 
-    if not path.is_file():
+    _hush()
+    if isinstance(content, Path) and not content.is_file():
         raise ValueError("it is not a file")
-    if path.stat().st_size == 0:
+    if (content.stat().st_size if isinstance(content, Path) else len(content)) == 0:
         raise ValueError("it is empty")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(content if isinstance(content, Path) else io.BytesIO(content), formats=FORMATS) as image:
             return _observed(image, size, channels)
     except UnidentifiedImageError as error:
         raise ValueError("it is no PNG, JPEG, WebP or BMP picture") from error
@@ -40,6 +54,15 @@ def decode(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
         raise
     except Exception as error:  # a decoder given damaged data may raise anything
         raise ValueError(f"it cannot be decoded ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _hush() -> None:
+    """Keep Pillow's warnings, of odd metadata, to itself: what they tell of does no harm or ends in an error.
+
+    A filter that stays, not a context around the work: contexts of several threads would undo each other's.
+    """
+    if ODDITIES not in warnings.filters:
+        warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
 class _Refused(ValueError):
@@ -95,3 +118,10 @@ def _flat(image: Image.Image) -> Image.Image:
     if image.mode not in ("1", "L", "P", "RGB", "CMYK"):
         raise _Refused(f"its color mode {image.mode} is not one of grayscale, palette, RGB and CMYK")
     return image if image.mode == "L" else image.convert("RGB")
+
+
+def decoder() -> str:
+    """What decodes: another version may give other numbers."""
+    from PIL import __version__
+
+    return f"{VERSION} Pillow {__version__}"

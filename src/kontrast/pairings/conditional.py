@@ -56,9 +56,13 @@ class Conditional(Pairing):
         self.similarity.check_draw(dataset.latent_space)
 
     def partner(self, latents: Tensor, dataset: Generative, draws: Draws) -> Tensor:
-        """Latents z' [n, k] on the CPU, one near each of the latents z [n, k]."""
+        """Latents z' [n, k] on the CPU, one near each of the latents z [n, k] of this process."""
         generator = draws.generator("partner")
-        return self.similarity.sample(latents.cpu(), self.temperature, dataset.latent_space, generator)
+        if draws.ranks == 1:
+            return self.similarity.sample(latents.cpu(), self.temperature, dataset.latent_space, generator)
+        # Drawn for the rows of all processes: how often one is drawn again decides what the next ones get.
+        every = dataset.latents(draws)
+        return draws.own(self.similarity.sample(every, self.temperature, dataset.latent_space, generator))
 
     def __call__(self, things: Things, dataset: Dataset, draws: Draws) -> Views:
         assert isinstance(dataset, Generative) and things.latents is not None
