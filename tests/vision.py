@@ -41,3 +41,33 @@ def torchvision(name: str) -> ModuleType:
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _declared.append(library)
     return importlib.import_module(f"torchvision.{name}")
+
+
+def natural(channels: int = 3, height: int = 48, width: int = 40) -> Tensor:
+    """uint8 [9, channels, height, width]: parts of two photographs, a smooth gradient, a flat picture, its noise."""
+    from sklearn.datasets import load_sample_images
+
+    found = []
+    for photograph in load_sample_images().images:
+        picture = torch.from_numpy(photograph.copy()).permute(2, 0, 1)
+        found += [picture[:, top : top + height, left : left + width] for top, left in ((0, 0), (100, 300), (250, 500))]
+    ramp = torch.linspace(0, 255, height)[:, None] * torch.linspace(0.2, 1, width)
+    flat = torch.full((height, width), 90.0)
+    speckled = flat + torch.arange(height * width).view(height, width) % 7
+    found += [each.round().to(torch.uint8).expand(3, -1, -1) for each in (ramp, flat, speckled)]
+    return torch.stack(found)[:, :channels]
+
+
+def pillow(image: Tensor) -> object:
+    """The Pillow picture of uint8 [c, h, w], c = 1 or 3."""
+    from PIL import Image
+
+    return Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy())
+
+
+def levels(picture: object) -> Tensor:
+    """The float32 [c, h, w] from 0 to 255 of a Pillow picture."""
+    import numpy as np
+
+    array = torch.from_numpy(np.array(picture)).float()
+    return array[None] if array.ndim == 2 else array.permute(2, 0, 1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import torch
+from PIL import Image
 
 from kontrast.augmentations import Blur
 from kontrast.augmentations.blur import blurred
@@ -29,6 +30,29 @@ def test_blur_is_torchvisions(functional: ModuleType, radius: int) -> None:
     for image, width, our in zip(images, sigma.tolist(), blurred(images, sigma, radius), strict=True):
         theirs = functional.gaussian_blur(image, [2 * radius + 1] * 2, [width] * 2)
         torch.testing.assert_close(our, theirs, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 96), (3, 224)])
+def test_blur_is_torchvisions_on_pillow_pictures(functional: ModuleType, channels: int, side: int) -> None:
+    images, sigma = pictures(3, channels, side, side), torch.tensor([0.1, 0.9, 2.0])
+    radius = max(1, int(0.1 * side) // 2)
+    for image, width, our in zip(images, sigma.tolist(), blurred(images / 255, sigma, radius), strict=True):
+        picture = Image.fromarray(image.permute(1, 2, 0).squeeze(2).numpy())
+        theirs = functional.gaussian_blur(picture, [2 * radius + 1] * 2, [width] * 2)
+        theirs = torch.from_numpy(np.array(theirs)).view(side, side, channels).permute(2, 0, 1)
+        assert (our * 255 - theirs).abs().max() <= 1
+
+
+def test_only_some_pictures_are_blurred_and_none_in_place() -> None:
+    images = pictures(40, 3, 30, 20) / 255
+    before, part = images.clone(), Blur()
+    kernel, is_blurred = part._kernels(noise(40), 1)
+    ours = part(images, noise(40))
+    assert torch.equal(images, before)
+    assert 0 < is_blurred.sum() < 40
+    assert torch.equal(ours[~is_blurred], images[~is_blurred])
+    assert (ours[is_blurred] != images[is_blurred]).flatten(1).any(1).all()
+    torch.testing.assert_close(kernel.sum(1), torch.ones(40))
 
 
 def test_no_width_is_no_blur() -> None:

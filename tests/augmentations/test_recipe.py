@@ -3,7 +3,24 @@ import pytest
 import torch
 
 from kontrast import parts
-from kontrast.augmentations import Augmentation, Blur, Crop, Flip, Grayscale, Jitter, Recipe
+from kontrast.augmentations import (
+    Augmentation,
+    Blur,
+    Brightness,
+    Clip,
+    Crop,
+    Equalize,
+    Flip,
+    Grayscale,
+    Invert,
+    Jitter,
+    Recipe,
+    SaltPepper,
+    Solarize,
+    Standardize,
+    alone,
+)
+from kontrast.augmentations.recipe import SLOTS as EVERY
 from kontrast.draws import Noise
 
 from vision import noise, pictures
@@ -95,6 +112,79 @@ def test_views_are_what_they_always_were() -> None:
     golden = torch.tensor([[0.53239, 0.28313], [0.54944, 0.31499], [0.61849, 0.19617], [0.58972, 0.34465]])
     ours = torch.stack([views.mean((1, 2, 3)), views.std((1, 2, 3))], 1)
     torch.testing.assert_close(ours, golden, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("slot", EVERY)
+def test_every_slot_is_switched_on_and_off_from_the_command_line(slot: str) -> None:
+    name = EVERY[slot].__name__
+    assert read(f"recipe.{slot}={name}") == Recipe(**{slot: EVERY[slot]()})  # type: ignore[arg-type]
+    assert getattr(read(f"recipe.{slot}={name}", f"recipe.{slot}=None"), slot) is None
+    if "p" in chz.chz_fields(EVERY[slot]):
+        assert getattr(read(f"recipe.{slot}.p=0.125"), slot) == EVERY[slot](p=0.125)  # type: ignore[call-arg]
+
+
+def test_order_is_data() -> None:
+    images = pictures(16)
+    order = ("blur", "grayscale", "invert", "jitter", "flip", "crop")
+    recipe = read(f"recipe.order={','.join(order)}", "recipe.invert=Invert")
+    expected = images / 255
+    for name in order:
+        expected = getattr(recipe, name)(expected, noise(16))
+    assert torch.equal(recipe(images, noise(16)), expected)
+    assert not torch.equal(Recipe(invert=Invert())(images, noise(16)), expected)
+
+
+def test_unusual_changes_have_their_places() -> None:
+    changed = {
+        "brightness": Brightness(clip=False),
+        "standardize": Standardize(clip=False),
+        "clip": Clip(),
+        "salt_pepper": SaltPepper(),
+        "invert": Invert(),
+        "solarize": Solarize(),
+        "equalize": Equalize(),
+    }
+    images = pictures(16)
+    expected = Recipe(blur=None)(images, noise(16))
+    for name in ("brightness", "standardize", "clip", "salt_pepper", "invert", "blur", "solarize", "equalize"):
+        expected = changed.get(name, Blur())(expected, noise(16))
+    assert torch.equal(Recipe(**changed)(images, noise(16)), expected)  # type: ignore[arg-type]
+
+
+def test_two_changes_of_one_class_are_not_alike() -> None:
+    images = pictures(400, 1, 2, 3)
+    twice = Recipe(**{**NONE, "flip": Flip(), "jitter": Flip(), "blur": Flip()})  # type: ignore[arg-type]
+    mirrored = (twice(images, noise(400)) == (images / 255).flip(-1)).flatten(1).all(1)
+    assert abs(mirrored.float().mean() - 0.5) < 4 * (0.25 / 400) ** 0.5
+    parts = [Recipe(**{**NONE, name: Flip()})(images, noise(400)) for name in ("flip", "jitter", "blur")]  # type: ignore[arg-type]
+    for i in range(3):
+        assert all(not torch.equal(parts[i], parts[j]) for j in range(i))
+
+
+def test_each_change_alone_is_that_of_the_recipe() -> None:
+    images = pictures(8)
+    recipe = Recipe(blur=None, solarize=Flip(), order=("jitter", "solarize", "crop", "flip", "grayscale"))
+    found = alone(recipe)
+    assert list(found) == ["jitter", "solarize", "crop", "flip", "grayscale"]
+    assert torch.equal(found["jitter"](images, noise(8)), Jitter()(images / 255, noise(8)))
+    whole = images / 255
+    for each in found.values():
+        whole = each(whole, noise(8))
+    assert torch.equal(whole, recipe(images, noise(8)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"order": ("crop", "flipp")}, "did you mean 'flip'"),
+        ({"order": (*EVERY, "crop")}, "crop more than once"),
+        ({"order": ("crop", "flip", "jitter", "grayscale")}, "blur=None"),
+        ({"rotation": Flip(), "order": ("crop", "flip", "jitter", "grayscale", "blur")}, "rotation=None"),
+    ],
+)
+def test_a_recipe_says_what_to_write_instead(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Recipe(**options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(5, 10), (5, 2, 8, 8), (3, 8, 8)])

@@ -8,8 +8,12 @@ from torch import Tensor
 
 from kontrast.augmentations.augmentation import Augmentation
 from kontrast.augmentations.chance import chosen, probability
-from kontrast.augmentations.geometry import separable
+from kontrast.augmentations.shares import drawn
+from kontrast.augmentations.taps import Taps, across, down
 from kontrast.draws import Noise
+
+LEAST = 1e-20
+"""A weight below this one, beside 1 in the middle, is 0: products of numbers that small are slow."""
 
 
 @chz.chz
@@ -36,27 +40,45 @@ class Blur(Augmentation):
             )
 
     def __call__(self, images: Tensor, noise: Noise) -> Tensor:
+        radius = max(1, int(self.kernel * min(images.shape[-2:])) // 2)
+        kernel, is_blurred = drawn(noise, self._kernels, radius)
+        if images.device.type != "cpu":  # to count the pictures that are blurred, one would have to wait for the device
+            return _convolved(images, kernel)
+        some = is_blurred.nonzero()[:, 0]
+        return images.index_copy(0, some, _convolved(images[some], kernel[some])) if len(some) else images
+
+    def _kernels(self, noise: Noise, radius: int) -> tuple[Tensor, Tensor]:
+        """The kernel of each picture, [n, 2 radius + 1], and which of them are blurred at all, bool [n]."""
         low, high = self.sigma
         sigma = low + (high - low) * noise.uniform("blur")[:, 0]
-        radius = max(1, int(self.kernel * min(images.shape[-2:])) // 2)
-        return blurred(images, sigma * chosen(noise, "blur", self.p)[:, 0, 0, 0], radius)
+        sigma = sigma * chosen(noise, "blur", self.p)[:, 0, 0, 0]
+        return _gaussian(sigma, radius), sigma > 0
 
 
 def blurred(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
     """Images [n, c, h, w] under Gaussians of standard deviation sigma [n], cut off at `radius` pixels; 0 is no blur."""
-    offset = torch.arange(-radius, radius + 1, device=images.device)
+    return _convolved(images, _gaussian(sigma, radius))
+
+
+def _gaussian(sigma: Tensor, radius: int) -> Tensor:
+    """Kernels [n, 2 radius + 1] of standard deviations sigma [n], each of sum 1."""
+    offset = torch.arange(-radius, radius + 1, device=sigma.device)
     width = torch.where(sigma > 0, sigma, 1.0)[:, None]
-    kernel = torch.exp(-0.5 * (offset / width).square()) * (sigma[:, None] > 0)
+    kernel = torch.exp(-0.5 * (offset / width).square())
+    kernel *= (sigma[:, None] > 0) & (kernel > LEAST)
     kernel[:, radius] = 1.0
-    kernel /= kernel.sum(1, keepdim=True)
-    rows, columns = (_smoothing(kernel, offset, size) for size in images.shape[-2:])
-    return separable(images, rows, columns)
+    return kernel / kernel.sum(1, keepdim=True)
 
 
-def _smoothing(kernel: Tensor, offset: Tensor, size: int) -> Tensor:
-    """The matrices [n, size, size] that convolve `size` pixels with kernels [n, k], reflecting at the border."""
-    here = torch.arange(size, device=kernel.device)
-    source = (here[:, None] + offset).abs()
-    source = (size - 1 - (size - 1 - source).abs()).clamp_min(0)
-    shifts = torch.nn.functional.one_hot(source, size).to(kernel.dtype)
-    return torch.einsum("nk,oks->nos", kernel, shifts)
+def _convolved(images: Tensor, kernel: Tensor) -> Tensor:
+    """Images [n, c, h, w] convolved in both directions with kernels [n, k], reflecting at the border."""
+    rows, columns = (_reflecting(kernel, size) for size in images.shape[-2:])
+    return down(across(images, columns), rows)
+
+
+def _reflecting(kernel: Tensor, size: int) -> Taps:
+    n, k = kernel.shape
+    offset = torch.arange(k, device=kernel.device) - k // 2
+    line = (torch.arange(size, device=kernel.device)[:, None] + offset).abs()
+    line = (size - 1 - (size - 1 - line).abs()).clamp_min(0)
+    return Taps(line.expand(n, size, k), kernel[:, None].expand(n, size, k))
