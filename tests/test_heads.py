@@ -34,15 +34,74 @@ def test_projection_is_its_equation() -> None:
     torch.testing.assert_close(head(x), h.clamp_min(0) @ second.weight.T + second.bias)
 
 
-def test_projection_is_simsiams_projector_and_barlow_twins() -> None:
-    simsiam = Projection(layers=3, last_norm=True).build(8, 4)
-    assert kinds(simsiam) == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
-    assert simsiam[-1].weight is None
-    z = simsiam(torch.rand(64, 8))
+def layout(head: nn.Module) -> list[str]:
+    """The layers of a head, with its linear ones' sizes, + for a bias, and what normalizations learn."""
+    found = []
+    for layer in head.children():
+        if isinstance(layer, nn.Linear):
+            found.append(f"{layer.in_features}-{layer.out_features}" + ("" if layer.bias is None else "+"))
+        elif isinstance(layer, nn.BatchNorm1d):
+            found.append("norm" + "*" * (layer.weight is not None) + "+" * (layer.bias is not None))
+        else:
+            found.append(type(layer).__name__)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("part", "features", "dim", "expected"),
+    [
+        (Projection(hidden=2048, last_norm="scale", std=0.01), 2048, 128, "2048-2048 norm*+ ReLU 2048-128 norm*"),
+        (Projection(hidden=2048, norm=False), 512, 128, "512-2048+ ReLU 2048-128+"),
+        (
+            Projection(layers=3, hidden=64, bias=False),
+            16,
+            64,
+            "16-64 norm*+ ReLU 64-64 norm*+ ReLU 64-64",
+        ),
+        (
+            Projection(layers=3, hidden=64, last_norm="plain"),
+            16,
+            64,
+            "16-64 norm*+ ReLU 64-64 norm*+ ReLU 64-64 norm",
+        ),
+        (Projection(hidden=16), 64, 64, "64-16 norm*+ ReLU 16-64+"),
+        (Projection(hidden=64, bias=False), 32, 8, "32-64 norm*+ ReLU 64-8"),
+        (Projection(hidden=2048, last_norm="affine"), 2048, 128, "2048-2048 norm*+ ReLU 2048-128 norm*+"),
+    ],
+    ids=["SimCLR", "SupCon", "Barlow Twins, VICReg", "SimSiam", "SimSiam, predictor", "BYOL", "probabilistic SimCLR"],
+)
+def test_projection_is_the_published_heads(part: Projection, features: int, dim: int, expected: str) -> None:
+    with torch.device("meta"):
+        assert layout(part.build(features, dim)) == expected.split()
+
+
+def test_the_last_norm_makes_every_coordinate_standard() -> None:
+    z = Projection(layers=3, last_norm="plain").build(8, 4)(torch.rand(64, 8))
     torch.testing.assert_close(z.mean(0), torch.zeros(4), atol=1e-5, rtol=0)
     torch.testing.assert_close(z.var(0, correction=0), torch.ones(4), atol=0.05, rtol=0)
-    barlow = Projection(layers=3).build(8, 4)
-    assert kinds(barlow) == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d", "ReLU", "Linear"]
+
+
+def test_a_scale_without_a_shift_is_learned_over_processes_too() -> None:
+    head = Projection(last_norm="scale").build(8, 4)
+    synced = nn.SyncBatchNorm.convert_sync_batchnorm(head)
+    assert list(synced.state_dict()) == list(head.state_dict())
+    assert "4.weight" in head.state_dict() and "4.bias" not in head.state_dict()
+
+
+def test_last_norm_reads_what_was_recorded_as_yes_or_no() -> None:
+    yes, no = (Projection(last_norm=value) for value in (True, False))
+    assert (yes.last_norm, no.last_norm) == ("plain", "none")
+    assert yes == Projection(last_norm="plain") and no == Projection()
+    assert chz.Blueprint(Projection).apply({"last_norm": True}).make() == yes
+    for written, meant in {"True": yes, "plain": yes, "none": no, "False": no}.items():
+        assert chz.Blueprint(Projection).make_from_argv([f"last_norm={written}"]) == meant
+
+
+def test_initial_weights_are_normal_where_a_deviation_is_given() -> None:
+    head = Projection(hidden=300, norm=False, std=0.01).build(300, 300)
+    for layer in (head[0], head[2]):
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.02)
+        assert (layer.bias == 0).all()
 
 
 def test_projection_without_norms_is_a_plain_network() -> None:
@@ -51,7 +110,7 @@ def test_projection_without_norms_is_a_plain_network() -> None:
 
 
 def test_a_layer_has_a_bias_unless_it_is_normalized() -> None:
-    for head in (Projection(), Projection(norm=False), Projection(last_norm=True)):
+    for head in (Projection(), Projection(norm=False), Projection(last_norm="plain")):
         layers = list(head.build(8, 4).children())
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             if isinstance(layer, nn.Linear):
@@ -99,9 +158,11 @@ def test_command_line_chooses_a_head() -> None:
         ({"hidden": 0}, r"head\.hidden=512"),
         ({"layers": 0}, r"head\.layers=2"),
         ({"dropout": 1.0}, r"head\.dropout=0\.3"),
+        ({"last_norm": "batch"}, r"head\.last_norm=plain"),
+        ({"std": 0.0}, r"head\.std=0\.01"),
         ({"layers": 1, "dropout": 0.3}, r"head\.layers=2"),
     ],
 )
-def test_it_says_what_to_write_instead(options: dict[str, float], said: str) -> None:
+def test_it_says_what_to_write_instead(options: dict[str, float | str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Projection(**options)  # type: ignore[arg-type]

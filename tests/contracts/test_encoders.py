@@ -1,20 +1,28 @@
 """What holds for every encoder, whatever it encodes."""
 
 import functools
+from importlib.util import find_spec
 
 import chz
 import pytest
 import torch
 from torch import Tensor, nn
 
-from kontrast.encoders import Encoder
+from kontrast.encoders import Encoder, Timm
 from kontrast.parts import known, summary
 
+from vision import torchvision
+
 SHAPES = ((10,), (1, 28, 28), (3, 32, 32), (3, 24, 40))
-EVERY = pytest.mark.parametrize("part", [cls() for cls in known(Encoder).values()], ids=lambda p: type(p).__name__)
+NEEDED = {Timm: pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")}
+EVERY = pytest.mark.parametrize(
+    "part", [pytest.param(cls(), id=name, marks=NEEDED.get(cls, ())) for name, cls in known(Encoder).items()]
+)
 
 
 def built(part: Encoder, shape: tuple[int, ...], seed: int = 0) -> tuple[nn.Module, int]:
+    if isinstance(part, Timm):
+        torchvision("models")  # which timm imports
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return part.build(shape)

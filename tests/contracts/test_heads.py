@@ -5,10 +5,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kontrast.heads import Head
+from kontrast.heads import Head, Projection
 from kontrast.parts import known, summary
 
-EVERY = pytest.mark.parametrize("part", [cls() for cls in known(Head).values()], ids=lambda p: type(p).__name__)
+VARIANTS = (
+    Projection(layers=3, last_norm="plain"),
+    Projection(last_norm="scale", std=0.01),
+    Projection(last_norm="affine"),
+    Projection(norm=False, bias=False),
+    Projection(layers=1, dim=None, std=0.1),
+)
+EVERY = pytest.mark.parametrize("part", [*(cls() for cls in known(Head).values()), *VARIANTS], ids=repr)
 SIZES = ((12, 12), (12, 5), (12, 30))
 
 
@@ -78,7 +85,8 @@ def test_in_evaluation_an_embedding_depends_on_its_own_row(part: Head) -> None:
 
 @EVERY
 def test_it_is_a_value_that_explains_itself(part: Head) -> None:
-    assert part == type(part)()
-    assert hash(part) == hash(type(part)())
+    again = chz.replace(part)
+    assert part == again
+    assert hash(part) == hash(again)
     assert summary(type(part)).endswith(".")
     assert all(field._doc for field in chz.chz_fields(part).values())

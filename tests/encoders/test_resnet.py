@@ -9,11 +9,12 @@ from kontrast.encoders import ResNet
 
 from vision import torchvision
 
-Depth = Literal[18, 34, 50, 101, 152]
+Depth = Literal[18, 34, 50, 101, 152, 200]
 
 
 @pytest.mark.parametrize(
-    ("depth", "parameters", "features"), [(18, 11_176_512, 512), (34, 21_284_672, 512), (50, 23_508_032, 2048)]
+    ("depth", "parameters", "features"),
+    [(18, 11_176_512, 512), (34, 21_284_672, 512), (50, 23_508_032, 2048), (200, 62_624_832, 2048)],
 )
 def test_sizes_are_torchvisions(depth: Depth, parameters: int, features: int) -> None:
     with torch.device("meta"):
@@ -31,7 +32,8 @@ def test_torchvisions_weights_give_torchvisions_features(depth: Depth) -> None:
     ours.load_state_dict(theirs.state_dict())
     images = torch.rand(2, 3, 64, 64)
     for mode in (False, True):
-        torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images), atol=1e-5, rtol=1e-5)
+    theirs.load_state_dict(ResNet(depth=depth).build((3, 64, 64))[0].state_dict())
 
 
 @pytest.mark.parametrize("depth", [34, 101, 152])
@@ -61,6 +63,14 @@ def test_the_small_stem_keeps_the_sides(stem: Literal["cifar", "imagenet"], side
     feature = network(torch.rand(2, 3, 32, 32))
     assert maps[0].shape == (2, 16, side, side)
     torch.testing.assert_close(feature, maps[0].mean((2, 3)))
+
+
+def test_a_width_of_128_is_simclrs_twice_as_wide_network() -> None:
+    """All channels double, so that there are 94 million parameters (arXiv 2002.05709, table 1)."""
+    with torch.device("meta"):
+        network, features = ResNet(depth=50, width=128).build((3, 224, 224))
+    assert features == 4096
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(94e6, rel=0.005)
 
 
 def test_width_scales_the_feature() -> None:

@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from kontrast.encoders.encoder import Encoder, check_dropout
 
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BLOCKS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
 SMALL = 64
 
 
@@ -17,16 +24,17 @@ SMALL = 64
 class ResNet(Encoder):
     """A residual network for pictures (He et al. 2015, arXiv 1512.03385). Its feature is the average over the picture.
 
-    The feature has 8 * width numbers for depths 18 and 34, and 32 * width for 50 and more, whose blocks are
-    bottlenecks with the stride in the 3 x 3 convolution. The stem is "imagenet", a 7 x 7 convolution of stride 2 and
-    a max-pool, which divide the sides by 4, or "cifar", a 3 x 3 convolution of stride 1 and no max-pool, which keep
-    them (Chen et al. 2020, arXiv 2002.05709, appendix B.9). Dropout follows the first rectifier and each of the four
-    stages; a share of .3 is the encoder of probabilistic SimCLR.
+    The feature has 8 * width numbers for depths 18 and 34, and 32 * width for 50 and more, whose blocks are bottlenecks
+    with the stride in the 3 x 3 convolution. All stages widen with `width`: the ResNet-50 (2x) and (4x) of SimCLR have
+    widths of 128 and 256. Depth 200 is that of He et al. 2016 (arXiv 1603.05027). The stem is "imagenet", a 7 x 7
+    convolution of stride 2 and a max-pool, which divide the sides by 4, or "cifar", a 3 x 3 convolution of stride 1 and
+    no max-pool, which keep them (Chen et al. 2020, arXiv 2002.05709, appendix B.9). Dropout follows the first rectifier
+    and each of the four stages; a share of .3 is the encoder of probabilistic SimCLR.
     """
 
-    depth: Literal[18, 34, 50, 101, 152] = chz.field(default=18, doc="number of layers")
+    depth: Literal[18, 34, 50, 101, 152, 200] = chz.field(default=18, doc="number of layers")
     width: int = chz.field(
-        default=64, doc="channels of the first stage: 64 in the paper, 16 for quick runs on a processor"
+        default=64, doc="channels of the first stage: 64 in the paper, 128 for twice the width, 16 for quick runs"
     )
     stem: Literal["auto", "cifar", "imagenet"] = chz.field(
         default="auto", doc='first layers; "auto" is "cifar" for pictures below 64 pixels and "imagenet" from there on'
@@ -39,7 +47,9 @@ class ResNet(Encoder):
     @chz.validate
     def _known(self) -> None:
         if self.depth not in BLOCKS:
-            raise ValueError(f"a ResNet has 18, 34, 50, 101 or 152 layers, not {self.depth}; write encoder.depth=18")
+            raise ValueError(
+                f"a ResNet has 18, 34, 50, 101, 152 or 200 layers, not {self.depth}; write encoder.depth=18"
+            )
         if self.stem not in ("auto", "cifar", "imagenet"):
             raise ValueError(f"the stem is auto, cifar or imagenet, not {self.stem!r}; write encoder.stem=auto")
         if self.width < 1:
