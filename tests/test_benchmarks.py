@@ -11,7 +11,12 @@ import pytest
 from kontrast.datasets import FashionMNIST
 
 BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
-TINY = {"losses": ["--quick"], "startup": ["--repeats=1"], "training": ["--steps=2", "--batch=16"]}
+TINY = {
+    "augmentation": ["--sizes=32", "--rounds=1", "--batch=8", "--eager"],
+    "losses": ["--quick"],
+    "startup": ["--repeats=1"],
+    "training": ["--steps=2", "--batch=16"],
+}
 INVERSION = ["--seeds=1", "--steps=4", "--budget=0.01", "--batch=64"]
 QUICK = {"training"}
 
@@ -42,7 +47,9 @@ def has_fashion_mnist():
 
 
 def test_there_are_benchmarks():
-    assert {"inversion", "losses", "sprites", "startup", "training"} <= {path.stem for path in BENCHMARKS}
+    assert {"augmentation", "inversion", "losses", "sprites", "startup", "training"} <= {
+        path.stem for path in BENCHMARKS
+    }
 
 
 @pytest.mark.parametrize(

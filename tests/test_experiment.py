@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from kontrast import experiment, methods
+from kontrast import blueprints, methods
 from kontrast.checkpoints import fingerprint
 from kontrast.datasets import Digits, FashionMNIST
 from kontrast.experiment import Experiment
@@ -20,14 +20,14 @@ EVERY = methods.known().values()
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: method.name)
 def test_an_experiment_survives_json(method):
     made = method()
-    flat = json.loads(json.dumps(experiment.values(made)))
-    assert experiment.read(flat) == made
+    flat = json.loads(json.dumps(blueprints.values(made)))
+    assert blueprints.read(flat) == made
     assert flat["method"] == method.name
 
 
 def test_parts_given_as_values_survive_json():
     made = methods.simclr(objective=InfoNCE(similarity=Lp(p=3.0), temperature=2.0), data=Digits())
-    assert experiment.read(json.loads(json.dumps(experiment.values(made)))) == made
+    assert blueprints.read(json.loads(json.dumps(blueprints.values(made)))) == made
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_parts_given_as_values_survive_json():
 )
 def test_a_configuration_file_cannot_name_code_or_unknown_fields(change, said):
     with pytest.raises(ValueError, match=said):
-        experiment.read({**experiment.values(digits()), **change})
+        blueprints.read({**blueprints.values(digits()), **change})
 
 
 @pytest.mark.parametrize(

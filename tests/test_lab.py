@@ -7,8 +7,8 @@ import statistics
 import pytest
 
 from kontrast import lab, methods, probes, theory
+from kontrast.blueprints import values
 from kontrast.encoders import Mlp
-from kontrast.experiment import values
 from kontrast.heads import Identity, Linear, Projection
 from kontrast.lab import inversion, invert
 from kontrast.run import Run

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast import checkpoints, experiment, parts
+from kontrast import blueprints, checkpoints, parts
 from kontrast.checkpoints import Checkpoint, DamagedCheckpoint
 from kontrast.datasets import Dataset
 from kontrast.draws import derive
@@ -54,7 +54,7 @@ class Run:
             flat = json.loads(path.read_text())
         except ValueError:
             raise ValueError(f"{path} is damaged: it is not JSON") from None
-        return experiment.read(flat)
+        return blueprints.read(flat)
 
     def checkpoint(self, step: int | None = None) -> Checkpoint:
         """The checkpoint of a step; by default the last one that is whole, saying so if a later one is damaged."""
@@ -75,6 +75,8 @@ class Run:
     def student(self, untrained: bool = False, step: int | None = None) -> Student:
         """The encoder, head and space in evaluation mode.
 
+        Where the experiment keeps an `average` of the weights, it is that.
+
         `untrained`: with the weights from before the first step, and with the batch statistics that training would have
         estimated, if the network has any: without them the baseline would be a network that nobody uses.
         """
@@ -82,7 +84,7 @@ class Run:
         if untrained:
             _estimate(student, self.experiment.data.open("train").chunks(CHUNK, ESTIMATED))
         else:
-            prefix = "model.student."
+            prefix = "model.student." if self.experiment.average is None else "average."
             tensors = self.checkpoint(step).tensors
             student.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         return student.eval()

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
-from kontrast.cli import main
+from kontrast.cli import catalog, main
+from kontrast.cli.main import COMMANDS
 
 SMALL = ["data=Digits", "encoder=Conv", "encoder.width=4", "head.hidden=16", "head.dim=8", "batch=64", "steps=12"]
 
@@ -72,25 +74,6 @@ def test_the_report_is_written(run, capsys):
     assert "SimCLR" in page or "simclr" in page
 
 
-@pytest.mark.parametrize("suffix", ["npz", "csv"])
-def test_a_folder_of_pictures_is_embedded(suffix, run, tmp_path, capsys):
-    from PIL import Image
-
-    (tmp_path / "pictures").mkdir()
-    for number in range(3):
-        Image.fromarray(np.full((9, 12), 80 * number, np.uint8)).save(tmp_path / "pictures" / f"{number}.png")
-    out = tmp_path / f"features.{suffix}"
-    status, said, _ = kontrast(["embed", str(run), str(tmp_path / "pictures"), f"out={out}"], capsys)
-    assert (status, "3 pictures, 32 features" in said) == (0, True)
-    if suffix == "npz":
-        with np.load(out) as file:
-            assert file["name"].tolist() == ["0.png", "1.png", "2.png"]
-            assert file["feature"].shape == (3, 32)
-    else:
-        assert len(out.read_text().splitlines()) == 4
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".partial")] == []
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -101,14 +84,12 @@ def test_a_folder_of_pictures_is_embedded(suffix, run, tmp_path, capsys):
         ("train simclr resume=perhaps", "neither True nor False"),
         ("train simclr threads=many", "no number"),
         ("train simclr compile=maybe", "neither True nor False"),
+        ("train simclr track=wanbd", "did you mean 'wandb'"),
         ("train resume=True out=nowhere/at/all", "no run"),
         ("show", "kontrast show METHOD"),
         ("probe", "which run"),
         ("probe nowhere linear", "no experiment.json"),
         ("report nowhere", "no experiment.json"),
-        ("embed nowhere pictures", "kontrast embed RUN FOLDER"),
-        ("data put FashionMNIST", "kontrast data get NAME"),
-        ("data get FashionMNISt", "did you mean"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_two(words, said, capsys, tmp_path, monkeypatch):
@@ -161,3 +142,42 @@ def test_an_unlabeled_folder_trains_and_has_a_page(tmp_path, capsys):
     status, said, err = kontrast(["report", str(out)], capsys)
     assert status == 0, err
     assert "not probed" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "the memory does not suffice"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory\nat 0x0"),
+            "the memory does not suffice",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"), "the memory does not suffice"),
+        (RuntimeError("one line\nand many more"), "error: one line"),
+        (KeyError("x"), "KeyError: 'x' (a fault of kontrast"),
+        (OSError(28, "No space left on device"), "No space left"),
+    ],
+)
+def test_trouble_on_the_way_is_one_sentence_and_status_one(error, said, capsys, monkeypatch):
+    def fail(words):
+        raise error
+
+    monkeypatch.setattr(catalog, "list_command", fail)
+    status, _, err = kontrast("list", capsys)
+    assert status == 1
+    assert said in " ".join(err.split())
+    assert len(err.splitlines()) == 1
+
+
+def test_a_fault_of_ours_can_be_seen_where_it_happened(monkeypatch):
+    monkeypatch.setattr(catalog, "list_command", lambda words: {}["x"])
+    monkeypatch.setenv("KONTRAST_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        main(["list"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_how_it_is_called(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"kontrast {command}" in capsys.readouterr().out

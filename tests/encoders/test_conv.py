@@ -85,3 +85,16 @@ def test_dropout_follows_every_rectifier_but_that_of_the_feature() -> None:
         inner = network[0][-1]
         assert [type(module) for module in inner] == [nn.ReLU, nn.Dropout]
         assert inner[1].p == 0.3
+
+
+@pytest.mark.parametrize("size", [8, 12, 16, 20, 28, 40])
+def test_pictures_of_another_size_are_brought_to_the_size_of_its_last_kernel(size: int) -> None:
+    network, features = Conv(width=4).build((1, 28, 28))
+    pictures = torch.rand(2, 1, size, size)
+    *halving, last, _ = network
+    left = pictures
+    for layer in halving:
+        left = layer(left)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(left, (7, 7))
+    torch.testing.assert_close(network(pictures), last(pooled).flatten(1))
+    assert network(pictures).shape == (2, features)

@@ -149,7 +149,7 @@ def test_both_passes_see_the_same_embeddings(name):
 def test_with_dropout_the_gradient_is_that_of_the_masks_drawn():
     trainer = Trainer(NETWORKS["dropout"](micro=16), CPU)
     views = batch_of(trainer)[1]
-    outputs = [trainer._embed(part, number) for number, part in enumerate(accumulation.split(views, 16))]
+    outputs = [trainer.embed(part, number) for number, part in enumerate(accumulation.split(views, 16))]
     output = accumulation.joined(outputs)
     trainer.model.criterion(output.asked, output.answers, views).total.backward()
     expected = {name: value.clone() for name, value in gradients(trainer).items()}
@@ -213,7 +213,7 @@ def _counting(network, features):
 def test_micro_batches_stop_before_the_update_and_name_the_rows(monkeypatch):
     trainer = Trainer(latents(micro=16), CPU)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    embed = Trainer._embed
+    embed = Trainer.embed
 
     def poisoned(trainer, views, number):
         output = embed(trainer, views, number)
@@ -222,7 +222,7 @@ def test_micro_batches_stop_before_the_update_and_name_the_rows(monkeypatch):
         spoiled = torch.where((torch.arange(16) == 5)[:, None], torch.nan, output.asked[0])
         return output._replace(asked=(spoiled, output.asked[1]))
 
-    monkeypatch.setattr(Trainer, "_embed", poisoned)
+    monkeypatch.setattr(Trainer, "embed", poisoned)
     row = int(batch_of(trainer)[0].index[2 * 16 + 5])
     with pytest.raises(NonFinite, match=rf"rows \[{row}\]"):
         trainer.advance()

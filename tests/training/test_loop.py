@@ -8,8 +8,9 @@ from rich.console import Console
 
 import kontrast
 from kontrast import checkpoints, tiles, train
+from kontrast.encoders import Conv
 from kontrast.objectives import InfoNCE
-from kontrast.training import NonFinite, loop
+from kontrast.training import NonFinite, loop, trainer
 
 from small import digits, latents
 
@@ -137,7 +138,10 @@ def test_the_last_good_checkpoint_survives_a_divergence(tmp_path, monkeypatch):
 
 def test_plain_lines_where_there_is_no_terminal(tmp_path, capsys):
     train(latents(steps=40), tmp_path / "run", console=Console(force_terminal=False, width=200))
-    lines = capsys.readouterr().out.splitlines()
+    first, data, rate, *lines = capsys.readouterr().out.splitlines()
+    assert first == "inversion: batch 64; 40 steps"
+    assert data == "data: rendered as they are asked for, on cpu; network: float32 on cpu"
+    assert rate.startswith("peak learning rate 0.0")
     assert len(lines) == 20
     assert lines[-1].startswith("step 40/40  loss ")
     for word in ("alignment", "uniformity", "online/r2", "images/s", "waiting for data", "left 0:00"):
@@ -152,7 +156,6 @@ def test_bfloat16_trains_and_keeps_parameters_in_float32(tmp_path):
 def test_the_supervised_objectives_train(tmp_path):
     from kontrast import methods
     from kontrast.datasets import Digits
-    from kontrast.encoders import Conv
 
     experiment = methods.supervised(data=Digits(), encoder=Conv(width=8), batch=64, steps=60)
     run = kontrast.train(experiment, tmp_path / "labels", console=QUIET)
@@ -163,7 +166,6 @@ def test_the_supervised_objectives_train(tmp_path):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: digits(**{"pairing.recipe.crop.size": 16}), "do not fit each other"),
         (lambda: latents(encoder=digits().encoder), "vectors"),
         (lambda: latents(**{"pairing.temperature": 1e-300}), "finite kappa"),
     ],
@@ -171,6 +173,13 @@ def test_the_supervised_objectives_train(tmp_path):
 def test_parts_that_do_not_fit_are_found_before_the_folder_is_made(make, said, tmp_path):
     with pytest.raises(ValueError, match=said):
         train(make(), tmp_path / "run", console=QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_that_do_not_take_the_views_are_found_before_the_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(Conv, "build", lambda encoder, shape: (torch.nn.Linear(3, 5), 5))
+    with pytest.raises(ValueError, match="do not fit each other"):
+        train(digits(), tmp_path / "run", console=QUIET)
     assert not (tmp_path / "run").exists()
 
 
@@ -223,12 +232,13 @@ def test_a_compiled_criterion_is_recorded_and_a_change_of_it_said(tmp_path, monk
         entered.append("out")
 
     monkeypatch.setattr(tiles, "compiled", compiled, raising=False)
+    monkeypatch.setattr(trainer, "compile_networks", lambda model: entered.append("networks"))
     run = train(latents(steps=2), tmp_path / "run", compile=True, console=QUIET)
-    assert entered == ["in", "out"]
+    assert entered == ["in", "networks", "out"]
     assert json.loads((run.path / "environment.json").read_text())["compiled"] is True
     with pytest.warns(UserWarning, match="begun with compiled True and goes on with False"):
         train(latents(steps=2), run.path, resume=True, console=QUIET)
-    assert entered == ["in", "out"]
+    assert entered == ["in", "networks", "out"]
 
 
 def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from kontrast.training.records import Records
 
@@ -20,7 +21,9 @@ def write(folder, step, rows):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("step", [0, 2])
-def test_a_resumed_run_takes_back_what_came_after_its_step(step, tmp_path):
+def test_a_resumed_run_takes_back_what_came_after_its_step(step, tmp_path, monkeypatch):
+    # TensorBoard reads files by name; within a second they are told apart by a count, and a 10 sorts before a 9.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
     write(tmp_path, 0, [(taken, 1.0) for taken in range(1, 6)])
     write(tmp_path, step, [(step + 1, 0.5)])
     expected = [(taken, 1.0) for taken in range(1, step + 1)] + [(step + 1, 0.5)]

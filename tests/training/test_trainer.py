@@ -80,6 +80,6 @@ def test_every_step_and_micro_batch_draws_for_itself():
     trainer.model.forward = lambda views: seen.append(dropout(torch.ones(100)))
     for step, number in ((0, 0), (0, 1), (1, 0), (0, 0)):
         trainer.step = step
-        trainer._embed(Views((), torch.arange(1)), number)
+        trainer.embed(Views((), torch.arange(1)), number)
     assert torch.equal(seen[0], seen[3])
     assert not any(torch.equal(seen[i], seen[j]) for i, j in ((0, 1), (0, 2), (1, 2)))

@@ -1,3 +1,3 @@
-"""The command line: `kontrast list | show | train | theory | lab | probe | report | embed | data | demo`."""
+"""The command line: `kontrast list | show | train | theory | lab | probe | report | embed | export | data | demo`."""
 
 from kontrast.cli.main import main as main

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from kontrast import methods, parts
 from kontrast.augmentations import Augmentation
+from kontrast.blueprints import values
 from kontrast.datasets import Dataset
 from kontrast.encoders import Encoder
-from kontrast.experiment import Experiment, values
+from kontrast.experiment import Experiment
 from kontrast.heads import Head
 from kontrast.marginals import Marginal
 from kontrast.objectives import Objective
@@ -49,7 +50,7 @@ def list_command(words: list[str]) -> None:
     console = Console()
     for name in chosen:
         rows = (
-            {key: inspect.getdoc(method) or "" for key, method in methods.known().items()}
+            {key: _said(method) for key, method in methods.known().items()}
             if name == "methods"
             else {key: parts.summary(part) for key, part in parts.known(FAMILIES[name]).items()}
         )
@@ -60,6 +61,14 @@ def list_command(words: list[str]) -> None:
             table.add_row(Text(key), Text(text))
         console.print(Text(name, "bold cyan"))
         console.print(table)
+
+
+def _said(method: methods.Method) -> str:
+    """What a method is, and the settings in which it was published."""
+    settings = (
+        f" Published: {', '.join(f'{method.name}-{name}' for name in method.settings)}." if method.settings else ""
+    )
+    return f"{inspect.getdoc(method)}{settings}"
 
 
 def show_command(words: list[str]) -> None:

@@ -22,7 +22,8 @@ COMMANDS = {
     "train": (
         "work",
         "train an experiment",
-        "kontrast train METHOD [field=value ...] [out=FOLDER] [resume=True] [threads=N] [device=NAME] [compile=True]",
+        "kontrast train METHOD [field=value ...] [out=FOLDER] [resume=True] [threads=N] [device=NAME] [compile=True] "
+        "[place=mapped] [track=wandb,trackio]",
     ),
     "theory": (
         "laboratory",
@@ -37,10 +38,29 @@ COMMANDS = {
     ),
     "probe": ("work", "ask what a trained encoder learned", "kontrast probe RUN [PROBE ...] [probe.field=value ...]"),
     "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
-    "embed": ("work", "embed a folder of pictures", "kontrast embed RUN FOLDER out=FILE.npz|.csv|.parquet"),
-    "data": ("work", "fetch a data set", "kontrast data get NAME [to=FOLDER]"),
+    "embed": (
+        "files",
+        "features and confidence of any folder of pictures",
+        "kontrast embed RUN FOLDER out=FILE.parquet|.csv|.npz [layer=feature|embedding|raw] [samples=N] [skip=N] "
+        "[checkpoint=STEP] [device=NAME]",
+    ),
+    "export": (
+        "files",
+        "the trained network for use without kontrast",
+        "kontrast export RUN out=FILE [format=safetensors|torchscript|torch.export|onnx] [checkpoint=STEP]",
+    ),
+    "data": (
+        "data",
+        "data sets: list, fetch and check them, and look at their views",
+        "kontrast data | kontrast data get NAME [to=FOLDER] | kontrast data check NAME|FOLDER [field=value ...] | "
+        "kontrast data preview METHOD [field=value ...] [out=FILE.png] [pictures=N]",
+    ),
     "demo": ("pages", "minutes to a first result: recover the latents of sprites", "kontrast demo [out=FOLDER]"),
 }
+
+SHORT = ("out of memory", "can't allocate memory", "not enough memory")
+"""How torch says that memory does not suffice, on a GPU and on a processor."""
+OUT_OF_MEMORY = "the memory does not suffice; write a smaller batch=, limit= for probes, or device=cpu"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,16 +100,27 @@ def _run(command: str, words: list[str]) -> int:
             return 128 + signal.SIGPIPE
         _say("error", str(error))
         return 1
-    except MemoryError:
-        _say("error", "the memory does not suffice; write a smaller batch=, or limit= for probes")
-        return 1
-    except RuntimeError as error:
-        _say("error", str(error).splitlines()[0] if str(error) else repr(error))
+    except (MemoryError, RuntimeError) as error:
+        short = isinstance(error, MemoryError) or any(words in str(error) for words in SHORT)
+        _say("error", OUT_OF_MEMORY if short else _line(error))
         return getattr(error, "status", 1)
     except KeyboardInterrupt:
         _say("left", "interrupted")
         return 128 + signal.SIGINT
+    except Exception as error:
+        if os.environ.get("KONTRAST_TRACEBACK"):
+            raise
+        what = f"{type(error).__name__}: {_line(error)}"
+        _say(
+            "error",
+            f"{what} (a fault of kontrast: with KONTRAST_TRACEBACK=1 it says where, which a report should name)",
+        )
+        return 1
     return 0
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]
 
 
 def _say(kind: str, text: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import chz
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from kontrast.encoders.encoder import Encoder, check_dropout, dropped
 
@@ -19,6 +20,9 @@ class Conv(Encoder):
     8 * width, can tell positions, which pooling over the picture would forget. For 64 x 64 pixels and a width of 32
     this is the encoder of beta-VAE (Higgins et al. 2017) and of KITTI Masks (Klindt et al. 2020, arXiv 2007.10930).
     Weights are He-normal, biases 0. Dropout follows every rectifier but the last one, whose output is the feature.
+
+    Pictures of another size than it was built for, as the small crops of multi-crop are, are brought to the size of the
+    remainder by adaptive average pooling before the last convolution.
     """
 
     width: int = chz.field(default=32, doc="channels of the first convolution; the feature has 8 times as many numbers")
@@ -45,7 +49,7 @@ class Conv(Encoder):
             layers.append(self._layer(halving, self.dropout))
             channels, height, width = out, height // 2, width // 2
         out = 8 * self.width
-        layers.append(self._layer(nn.Conv2d(channels, out, (height, width), bias=not self.batch_norm)))
+        layers.append(self._layer(_Whole(channels, out, (height, width), bias=not self.batch_norm)))
         return nn.Sequential(*layers, nn.Flatten()), out
 
     def _layer(self, convolution: nn.Conv2d, dropout: float = 0.0) -> nn.Module:
@@ -55,3 +59,13 @@ class Conv(Encoder):
             return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), rectifier)
         nn.init.zeros_(convolution.bias)
         return nn.Sequential(convolution, rectifier)
+
+
+class _Whole(nn.Conv2d):
+    """A convolution over the whole of a map, which is brought to its size where it has another one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = self.kernel_size
+        if x.shape[-2:] != (height, width):
+            x = functional.adaptive_avg_pool2d(x, (height, width))
+        return super().forward(x)

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
 
-from kontrast.experiment import values
+from kontrast.blueprints import values
 from kontrast.files import write_json
 from kontrast.lab.plan import Kind, Plan
 from kontrast.probes import MCC, Recovery

@@ -10,9 +10,10 @@ import chz
 import torch
 
 from kontrast import parts
+from kontrast.blueprints import values
 from kontrast.checkpoints import DamagedCheckpoint
 from kontrast.datasets import Generative
-from kontrast.experiment import Experiment, values
+from kontrast.experiment import Experiment
 from kontrast.heads import Identity, Linear
 from kontrast.objectives import MeanSquaredError, Supervised
 from kontrast.pairings import Labeled

@@ -14,7 +14,8 @@ from kontrast import (
     spaces,
     teachers,
 )
-from kontrast.methods.method import Method, Values
+from kontrast.methods.method import Method
+from kontrast.methods.setting import Values
 
 
 @Method

@@ -14,32 +14,41 @@ from kontrast import (
     spaces,
     teachers,
 )
-from kontrast.methods.method import Method, Values
+from kontrast.methods.method import Method
+from kontrast.methods.setting import Values
 
 PICTURES: Values = {
     "data": datasets.FashionMNIST,
-    "pairing": pairings.Augmented,
     "encoder": encoders.Conv,
     "encoder.batch_norm": True,
-    "head": heads.Projection,
     "optimizer": optimizers.AdamW,
     "optimizer.rate": 2e-3,
     "schedule": schedules.WarmupCosine,
     "batch": 256,
     "epochs": 10.0,
 }
-"""What the methods below have in common: augmented pictures, a network of laptop size, and how long it learns."""
+"""What all methods below have in common: pictures, a network of laptop size, and how long it learns."""
+
+VIEWS: Values = {
+    **PICTURES,
+    "pairing": pairings.Augmented,
+    "head": heads.Projection,
+    "head.hidden": 256,
+    "head.dim": 128,
+    "space": spaces.Sphere,
+    "teacher": teachers.Shared,
+}
+"""What those without labels have in common: augmented pictures become directions that the network itself answers."""
+
+FREE: Values = {**VIEWS, "head.layers": 3, "head.hidden": 512, "head.dim": 512, "space": spaces.Euclidean}
+"""Embeddings of any size and direction, from a deeper head."""
 
 
 @Method
 def simclr() -> Values:
     """Two augmentations of a picture must find each other among a batch (Chen et al. 2020, arXiv 2002.05709)."""
     return {
-        **PICTURES,
-        "head.hidden": 256,
-        "head.dim": 128,
-        "space": spaces.Sphere,
-        "teacher": teachers.Shared,
+        **VIEWS,
         "objective": objectives.InfoNCE,
         "objective.similarity": similarities.Cosine,
         "objective.temperature": 0.5,
@@ -55,71 +64,35 @@ def supcon() -> Values:
 @Method
 def alignment_uniformity() -> Values:
     """Views near each other, all pictures far apart on the sphere (Wang and Isola 2020, arXiv 2005.10242)."""
-    return {
-        **PICTURES,
-        "head.hidden": 256,
-        "head.dim": 128,
-        "space": spaces.Sphere,
-        "teacher": teachers.Shared,
-        "objective": objectives.AlignmentUniformity,
-        "objective.similarity": similarities.Euclidean,
-    }
+    return {**VIEWS, "objective": objectives.AlignmentUniformity, "objective.similarity": similarities.Euclidean}
 
 
 @Method
 def barlow_twins() -> Values:
     """The cross-correlation of two views is brought to the identity (Zbontar et al. 2021, arXiv 2103.03230)."""
-    return {
-        **PICTURES,
-        "head.layers": 3,
-        "head.hidden": 512,
-        "head.dim": 512,
-        "space": spaces.Euclidean,
-        "teacher": teachers.Shared,
-        "objective": objectives.BarlowTwins,
-        "joint": False,
-    }
+    return {**FREE, "objective": objectives.BarlowTwins, "joint": False}
 
 
 @Method
 def vicreg() -> Values:
     """Views alike, coordinates that vary, and not together (Bardes, Ponce, LeCun 2021, arXiv 2105.04906)."""
-    return {
-        **PICTURES,
-        "head.layers": 3,
-        "head.hidden": 512,
-        "head.dim": 512,
-        "space": spaces.Euclidean,
-        "teacher": teachers.Shared,
-        "objective": objectives.VICReg,
-        "joint": False,
-    }
+    return {**FREE, "objective": objectives.VICReg, "joint": False}
 
 
 @Method
 def sigreg() -> Values:
     """Views alike, and embeddings that look normal: LeJEPA (Balestriero and LeCun 2025, arXiv 2511.08544)."""
-    return {
-        **PICTURES,
-        "head.layers": 3,
-        "head.hidden": 512,
-        "head.dim": 64,
-        "space": spaces.Euclidean,
-        "teacher": teachers.Shared,
-        "objective": objectives.SIGReg,
-    }
+    return {**FREE, "head.dim": 64, "objective": objectives.SIGReg}
 
 
 @Method
 def simsiam() -> Values:
     """One view predicts the other, which passes no gradient (Chen and He 2020, arXiv 2011.10566)."""
     return {
-        **PICTURES,
+        **VIEWS,
         "head.layers": 3,
-        "head.hidden": 256,
         "head.dim": 256,
         "head.last_norm": True,
-        "space": spaces.Sphere,
         "predictor": heads.Projection,
         "predictor.hidden": 64,
         "predictor_schedule": schedules.Constant,
@@ -134,10 +107,7 @@ def simsiam() -> Values:
 def byol() -> Values:
     """One view predicts what a moving average makes of the other (Grill et al. 2020, arXiv 2006.07733)."""
     return {
-        **PICTURES,
-        "head.hidden": 256,
-        "head.dim": 128,
-        "space": spaces.Sphere,
+        **VIEWS,
         "predictor": heads.Projection,
         "predictor.hidden": 256,
         "teacher": teachers.Momentum,
@@ -151,12 +121,9 @@ def byol() -> Values:
 def probabilistic() -> Values:
     """Views agree if they may share a latent class: probabilistic SimCLR (a critic for SimCLR, arXiv 2002.05709)."""
     return {
-        **PICTURES,
-        "head.hidden": 256,
-        "head.dim": 128,
+        **VIEWS,
         "head.last_norm": True,
         "space": spaces.Simplex,
-        "teacher": teachers.Shared,
         "objective": objectives.InfoNCE,
         "objective.similarity": similarities.LatentClass,
         "objective.candidates": "cross",
@@ -169,12 +136,10 @@ def probabilistic() -> Values:
 def mcinfonce() -> Values:
     """An embedding is a direction and how certain it is (Kirchhof, Kasneci, Oh 2023, arXiv 2302.02865)."""
     return {
-        **PICTURES,
-        "head.hidden": 256,
+        **VIEWS,
         "head.dim": 16,
         "space": spaces.VonMisesFisher,
         "space.start": 64.0,
-        "teacher": teachers.Shared,
         "objective": objectives.MCInfoNCE,
         "objective.warmup": 100,
     }
@@ -184,18 +149,11 @@ def mcinfonce() -> Values:
 def supervised() -> Values:
     """The label is the answer: the ceiling that encoders without labels are held against."""
     return {
-        "data": datasets.FashionMNIST,
+        **PICTURES,
         "pairing": pairings.Labeled,
         "pairing.target": "labels",
-        "encoder": encoders.Conv,
-        "encoder.batch_norm": True,
         "head": heads.Linear,
         "space": spaces.Euclidean,
         "teacher": teachers.Labels,
         "objective": objectives.CrossEntropy,
-        "optimizer": optimizers.AdamW,
-        "optimizer.rate": 2e-3,
-        "schedule": schedules.WarmupCosine,
-        "batch": 256,
-        "epochs": 10.0,
     }

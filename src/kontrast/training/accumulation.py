@@ -13,27 +13,42 @@ from kontrast.objectives.objective import mean_of
 from kontrast.training.distributed import gathered, rank
 from kontrast.views import Views
 
+Scale = Callable[[Tensor], Tensor]
+"""What a loss is multiplied by before it is differentiated."""
 Embed = Callable[[Views, int], Output]
 """The model on one micro-batch, given its number over all processes. The same number draws the same dropout."""
 
 
-def plain(embed: Embed, criterion: Criterion, views: Views, micro: int | None = None) -> tuple[Loss, Output]:
+def unscaled(loss: Tensor) -> Tensor:
+    """The loss as it is."""
+    return loss
+
+
+def plain(
+    embed: Embed, criterion: Criterion, views: Views, micro: int | None = None, scale: Scale = unscaled
+) -> tuple[Loss, Output]:
     """Every micro-batch is a contrastive batch of its own, and their gradients are averaged: no pair spans two of them.
 
     Leaves the gradient in the parameters; the loss is the mean over micro-batches, and the output that of all rows.
-    Without `micro` all of it is one batch.
+    Without `micro` all of it is one batch. Over processes, a micro-batch is made of `micro` things of each.
     """
     batches = split(views, micro)
     losses, outputs = [], []
     for number, batch in enumerate(batches, rank() * len(batches)):
         outputs.append(embed(batch, number))
         losses.append(criterion(*gathered(outputs[-1].asked, outputs[-1].answers, batch)))
-        (losses[-1].total / len(batches)).backward()
+        scale(losses[-1].total / len(batches)).backward()  # type: ignore[no-untyped-call]
     return (losses[0] if len(losses) == 1 else mean_of(losses)), joined(outputs)
 
 
 def exact(
-    embed: Embed, criterion: Criterion, views: Views, micro: int, carried: bool, state: Sequence[Tensor]
+    embed: Embed,
+    criterion: Criterion,
+    views: Views,
+    micro: int,
+    carried: bool,
+    state: Sequence[Tensor],
+    scale: Scale = unscaled,
 ) -> tuple[Loss, Output]:
     """The gradient of the whole batch, from micro-batches, by caching representations (GradCache, Gao et al. 2021,
     arXiv 2101.06983).
@@ -58,7 +73,7 @@ def exact(
     for z in (*whole.asked, *(whole.answers if carried else ())):
         z.requires_grad_()
     loss: Loss = criterion(*gathered(whole.asked, whole.answers, views))
-    loss.total.backward()  # type: ignore[no-untyped-call]
+    scale(loss.total).backward()  # type: ignore[no-untyped-call]
     again = views if carried else views._replace(answering=())
     for number, batch in enumerate(split(again, micro)):
         _put(state, before[number])

@@ -1,9 +1,16 @@
-"""Exactness over processes: every rank sees the embeddings of all ranks and computes the loss of the whole batch."""
+"""Exactness over processes: every rank sees the embeddings of all ranks and computes the loss of the whole batch.
+
+Gradients are averaged here, after the backward pass, and not by torch's DistributedDataParallel: a gradient of the
+whole batch from micro-batches is made of several backward passes, what the criterion learns lies outside the network,
+and parameters that get no gradient are nothing special. One mechanism serves every objective, and each rank ends with
+the same bits. The price is that the exchange does not begin before the last gradient is there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -13,6 +20,10 @@ from kontrast.views import Views
 
 Seen = tuple[tuple[Tensor, ...], tuple[Tensor, ...], Views]
 """What a criterion is asked about: the asked embeddings, the answers, and which views and keys they are of."""
+T = TypeVar("T")
+
+BUCKET = 25 * 2**20
+"""Bytes of gradients that are exchanged at once."""
 
 
 def ranks() -> int:
@@ -44,7 +55,7 @@ def gathered(asked: Sequence[Tensor], answers: Sequence[Tensor], views: Views, *
     views = views._replace(views=())
     if ranks() == 1:
         return tuple(asked), tuple(answers), views
-    _check_equal(len(views.key), views.key.device)
+    _check_equal(len(views.key))
     distinct = {id(z): z for z in (*asked, *answers)}
     whole = {name: gather(z, scaled=scaled) for name, z in distinct.items()}
     key = gather(views.key)
@@ -53,6 +64,8 @@ def gathered(asked: Sequence[Tensor], answers: Sequence[Tensor], views: Views, *
 
 def gather(rows: Tensor, *, scaled: bool = True) -> Tensor:
     """Rows [n, ...] of every rank [ranks n, ...], with the gradient that `gathered` describes."""
+    if ranks() == 1:
+        return rows
     whole: Tensor = _Gather.apply(rows, ranks() if scaled else 1)  # type: ignore[no-untyped-call]
     return whole
 
@@ -75,10 +88,99 @@ def _all(rows: Tensor) -> list[Tensor]:
     return found
 
 
-def _check_equal(rows: int, device: torch.device) -> None:
-    counts = torch.cat(_all(torch.tensor([rows], device=device))).tolist()
+def _check_equal(rows: int) -> None:
+    # On the CPU, so that no step waits for a device.
+    counts = torch.cat(_all(torch.tensor([rows]))).tolist()
     if len(set(counts)) > 1:
         raise ValueError(
             f"every process must embed as many rows as the others, not {counts}; "
             f"write a batch that {ranks()} processes divide evenly"
         )
+
+
+def average_gradients(parameters: Sequence[Tensor]) -> None:
+    """Make every gradient its mean over the ranks, the same bits on all of them."""
+    if ranks() == 1:
+        return
+    pending = []
+    for bucket in _buckets([parameter.grad for parameter in parameters if parameter.grad is not None]):
+        flat = torch.cat([grad.flatten() for grad in bucket]).div_(ranks())
+        pending.append((bucket, flat, distributed.all_reduce(flat, async_op=True)))
+    for bucket, flat, work in pending:
+        assert work is not None
+        work.wait()
+        for grad, mean in zip(bucket, torch.split(flat, [grad.numel() for grad in bucket]), strict=True):
+            grad.copy_(mean.view_as(grad))
+
+
+def _buckets(grads: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Gradients of one type at a time, some megabytes together."""
+    for kind in dict.fromkeys(grad.dtype for grad in grads):
+        bucket: list[Tensor] = []
+        for grad in grads:
+            if grad.dtype == kind:
+                bucket.append(grad)
+            if sum(each.nbytes for each in bucket) >= BUCKET:
+                yield bucket
+                bucket = []
+        if bucket:
+            yield bucket
+
+
+def agreed(*numbers: int) -> tuple[int, ...]:
+    """The largest of each number over the ranks, so that all of them do the same. None goes on before all are here."""
+    if ranks() == 1:
+        return numbers
+    found = torch.tensor(numbers)
+    distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return tuple(found.tolist())
+
+
+def told(words: str) -> str:
+    """What the first rank says, on all of them."""
+    if ranks() == 1:
+        return words
+    content = torch.frombuffer(bytearray(words.encode() or b" "), dtype=torch.uint8)
+    size = torch.tensor([len(words.encode())])
+    distributed.broadcast(size, 0)
+    said = content if rank() == 0 else torch.empty(max(1, int(size)), dtype=torch.uint8)
+    distributed.broadcast(said, 0)
+    return bytes(said.tolist())[: int(size)].decode()
+
+
+def led(act: Callable[[], T]) -> T | None:
+    """Do something on the first rank alone, and have its result there. Where it fails, it fails on all ranks.
+
+    ValueError, with the same words, on the others.
+    """
+    failure, found = None, None
+    if rank() == 0:
+        try:
+            found = act()
+        except Exception as error:
+            failure = error
+    said = told("" if failure is None else str(failure) or repr(failure))
+    if failure is not None:
+        raise failure
+    if said:
+        raise ValueError(said)
+    return found
+
+
+def spread(tensors: Mapping[str, Tensor] | None) -> dict[str, Tensor] | None:
+    """Tensors of the first rank by name, on the CPU of all ranks; None if it has none."""
+    if ranks() == 1:
+        return None if tensors is None else dict(tensors)
+    kinds = None
+    if tensors is not None:
+        kinds = {name: [str(value.dtype).removeprefix("torch."), list(value.shape)] for name, value in tensors.items()}
+    kinds = json.loads(told(json.dumps(kinds)))
+    if kinds is None:
+        return None
+    found = {}
+    for name, (kind, shape) in kinds.items():
+        own = torch.empty(shape, dtype=getattr(torch, kind)) if tensors is None else tensors[name]
+        found[name] = own.cpu().contiguous()
+        if own.numel():
+            distributed.broadcast(found[name].view(-1).view(torch.uint8), 0)
+    return found

@@ -17,10 +17,25 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from kontrast.experiment import Experiment, values
+from kontrast.blueprints import read, values
+from kontrast.experiment import Experiment
 from kontrast.files import write_json
+from kontrast.training.devices import formats
+from kontrast.training.distributed import ranks
 
 LOCK = ".lock"
+
+
+def recorded(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as JSON that surely gives it again. ValueError if it cannot be written down."""
+    try:
+        record = values(experiment)
+        same = read(json.loads(json.dumps(record))) == experiment
+    except TypeError as error:
+        raise ValueError(f"this experiment cannot be written down, so it cannot be repeated: {error}") from None
+    if not same:
+        raise ValueError(f"this experiment is not what its record says, so it cannot be repeated: {record}")
+    return record
 
 
 @contextmanager
@@ -72,10 +87,10 @@ def _same(out: Path, experiment: Experiment) -> None:
         raise ValueError(f"{out} holds another experiment: {'; '.join(different)}")
 
 
-def describe(out: Path, device: torch.device, compiled: bool) -> None:
-    """Write environment.json, once: a resumed run keeps what it was begun with."""
+def describe(out: Path, device: torch.device, compiled: bool, data: str) -> None:
+    """Write environment.json, once: a resumed run keeps what it was begun with. `data` says where the rows are."""
     if not (out / "environment.json").exists():
-        write_json(out / "environment.json", environment(device, compiled))
+        write_json(out / "environment.json", {**environment(device, compiled), "data": data})
 
 
 def compare(out: Path, device: torch.device, compiled: bool) -> None:
@@ -84,6 +99,7 @@ def compare(out: Path, device: torch.device, compiled: bool) -> None:
         there, here = json.loads((out / "environment.json").read_text()), environment(device, compiled)
         pairs = {name: (there[name], here[name]) for name in ("threads", "device", "processor")}
         pairs["compiled"] = (there.get("compiled", False), here["compiled"])
+        pairs["processes"] = (there.get("processes", 1), here["processes"])
         pairs["torch"] = (there["packages"]["torch"], here["packages"]["torch"])
     except (OSError, ValueError, KeyError, TypeError):
         return
@@ -94,19 +110,30 @@ def compare(out: Path, device: torch.device, compiled: bool) -> None:
 
 
 def environment(device: torch.device, compiled: bool) -> dict[str, Any]:
-    """Where a run took place: versions, machine, threads, the command, and whether the criterion was compiled."""
+    """Where a run takes place: versions, machine, processes, the command, and whether it was compiled.
+
+    `formats` are the low precisions that the device calculates with in hardware.
+    """
     packages = ("kontrast", "torch", "numpy", "scipy", "scikit-learn")
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([_program(), *sys.argv[1:]]),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": ranks(),
         "compiled": compiled,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "formats": formats(device),
     }
+
+
+def _program() -> str:
+    """What was called: python -m kontrast is called by the name of its folder."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
 
 
 def _processor() -> str:

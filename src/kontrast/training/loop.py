@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
 from rich.console import Console
 from torch import Tensor
 
-from kontrast import checkpoints, tiles
-from kontrast.experiment import Experiment, read, values
+from kontrast import checkpoints
+from kontrast.checkpoints import Checkpoint
+from kontrast.datasets.placement import Place
+from kontrast.experiment import Experiment
 from kontrast.files import write_json
 from kontrast.objectives import Loss
 from kontrast.run import Run
-from kontrast.training import folder
+from kontrast.training import devices, folder, processes, trackers
+from kontrast.training.compiling import compiling
+from kontrast.training.distributed import agreed, led, rank, spread, told
+from kontrast.training.failures import NonFinite
+from kontrast.training.heading import heading
 from kontrast.training.interrupts import Interrupted, Interrupts
+from kontrast.training.pictures import Sheets
 from kontrast.training.progress import Display
 from kontrast.training.records import Records
-from kontrast.training.trainer import NonFinite, Trainer
+from kontrast.training.trainer import Trainer
+from kontrast.training.watch import Watch
 
 ROWS = 100
 """Rows of metrics in a run, at the most."""
+
+
+class Reports(NamedTuple):
+    """Where the first process says how the run goes."""
+
+    display: Display
+    records: Records
+    watch: Watch
+    sheets: Sheets
 
 
 def train(
@@ -36,104 +51,107 @@ def train(
     resume: bool = False,
     device: str | None = None,
     threads: int | None = None,
+    place: Place = "auto",
     save_seconds: float = 60.0,
+    wait_seconds: float = processes.PATIENCE,
     compile: bool = False,
+    track: str = "",
     console: Console | None = None,
 ) -> Run:
     """Train an experiment in the folder `out` (default: runs/<method>) and return the run.
 
     With `resume` it goes on from the last good checkpoint in `out`, bit for bit as if it had never stopped, given the
-    same machine, number of threads and version of torch (a difference is said). It saves every `save_seconds`, at the
-    end, and when SIGINT, SIGTERM or SIGUSR1 asks it to leave.
+    same machine, number of threads and processes, and version of torch (a difference is said). It saves every
+    `save_seconds`, at the end, and when SIGINT, SIGTERM or SIGUSR1 asks it to leave.
 
-    With `compile` the criterion's sums over pairs are compiled for this machine, which can change their last bits.
+    Several processes started by torchrun or srun train as one: each has its own share of every batch on a device of its
+    own, the first alone writes and prints, a signal to any stops all after the same step, and where one is not heard of
+    for `wait_seconds` the others end. The number of processes may change when a run goes on.
+
+    What it says of itself goes to metrics.jsonl and TensorBoard, and to the trackers that `track` names, with commas
+    between: "wandb", "trackio". `place` says where the rows of the data lie: on the "device", "pinned" in memory,
+    "mapped" from the disk, "streamed", or where there is room ("auto").
+
+    With `compile` networks, augmentations and the criterion's sums over pairs are compiled for this machine, which can
+    change their last bits.
 
     ValueError before anything is written: the experiment cannot run, `out` is not empty, or there is no compiler.
-    NonFinite: the loss or gradient stopped being finite. Interrupted: a signal came, and what was reached is saved.
+    NonFinite: the loss or gradient stopped being finite. OutOfMemory: a step did not fit. Interrupted: a signal came,
+    and what was reached is saved. Lost: another process is gone.
     """
     out = Path(out) if out is not None else Path("runs") / experiment.method
-    place = _place(device, threads)
-    record = _record(experiment)
-    tiling = tiles.compiled() if compile else nullcontext()
-    with tiling, _deterministic(), folder.claimed(out, experiment, resume):
-        trainer = Trainer(experiment, place)
+    seat, shown = processes.seat(), trackers.chosen(track)
+    chosen = devices.chosen(device, threads, seat)
+    record = folder.recorded(experiment)
+    with processes.together(seat, chosen, wait_seconds), devices.deterministic(), ExitStack() as stack:
+        stack.enter_context(compiling(compile))
+        led(lambda: stack.enter_context(folder.claimed(out, experiment, resume)))
+        trainer = Trainer(experiment, chosen, place, compile=compile)
         if resume:
             _resume(trainer, out, compile)
-        write_json(out / "experiment.json", record)
-        folder.describe(out, place, compile)
-        with (
-            Interrupts() as interrupts,
-            Records(out, trainer.step) as records,
-            Display(trainer.steps, trainer.step, console) as display,
-        ):
-            _advance(trainer, out, interrupts, records, display, save_seconds)
+        if rank() == 0:
+            _describe(trainer, out, record, compile)
+        with Interrupts() as interrupts, _reporting(trainer, out, shown, record, console) as reports:
+            _advance(trainer, out, interrupts, reports, save_seconds)
+        # So that no process reads what the first has not written.
+        agreed(0)
     return Run(out)
 
 
-def _place(device: str | None, threads: int | None) -> torch.device:
-    if threads is not None:
-        if threads < 1:
-            raise ValueError(f"a run takes at least one thread, not {threads}; write threads=1")
-        torch.set_num_threads(threads)
-    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(name)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"there is no device {name!r} here ({str(error).splitlines()[0]}); write device=cpu") from None
-    return place
-
-
-def _record(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as JSON that surely gives it again."""
-    try:
-        record = values(experiment)
-        same = read(json.loads(json.dumps(record))) == experiment
-    except TypeError as error:
-        raise ValueError(f"this experiment cannot be written down, so it cannot be repeated: {error}") from None
-    if not same:
-        raise ValueError(f"this experiment is not what its record says, so it cannot be repeated: {record}")
-    return record
+def _describe(trainer: Trainer, out: Path, record: dict[str, Any], compiled: bool) -> None:
+    """Write what the run is, where it takes place, and which rows it is shown."""
+    write_json(out / "experiment.json", record)
+    folder.describe(out, trainer.device, compiled, trainer.source.place)
+    rows = trainer.experiment.data.listed()
+    if rows:
+        write_json(out / "rows.json", rows)
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
-    """Deterministic algorithms where there are any, and a warning where there are none."""
-    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    memory: Any = torch.utils.deterministic
-    filled = memory.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # Filling memory costs 7 % of a step, and nothing here reads what it has not written.
-    memory.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        memory.fill_uninitialized_memory = filled
-        torch.use_deterministic_algorithms(before, warn_only=warned)
+def _reporting(
+    trainer: Trainer, out: Path, shown: Any, record: dict[str, Any], console: Console | None
+) -> Iterator[Reports | None]:
+    """On the first process, where it says how it goes; None on the others."""
+    if rank() > 0:
+        yield None
+        return
+    with (
+        Display(trainer.steps, trainer.step, console) as display,
+        Records(out, trainer.step, shown, record, display.say) as records,
+    ):
+        for line in heading(trainer):
+            display.say(line)
+        yield Reports(display, records, Watch(trainer, display.say), Sheets(trainer, records))
 
 
-def _advance(
-    trainer: Trainer, out: Path, interrupts: Interrupts, records: Records, display: Display, save_seconds: float
-) -> None:
+def _advance(trainer: Trainer, out: Path, interrupts: Interrupts, reports: Reports | None, save_seconds: float) -> None:
     every = max(1, trainer.steps // ROWS)
     started = marked = saved = time.perf_counter()
     first = before = trainer.step
-    while trainer.step < trainer.steps and interrupts.received is None:
+    (received,) = agreed(interrupts.received or 0)
+    while trainer.step < trainer.steps and not received:
+        due = (trainer.step + 1) % every == 0 or trainer.step + 1 == trainer.steps
+        if due and reports is not None:
+            reports.watch.before()
         loss, norm = trainer.advance()
-        display.advance(trainer.step)
-        if trainer.step % every == 0 or trainer.step == trainer.steps:
+        if reports is not None:
+            reports.display.advance(trainer.step)
+        if due and reports is not None:
             now = time.perf_counter()
-            row = _row(trainer, loss, norm, now - marked, trainer.step - before)
-            records.write(row)
-            display.show(row, (now - started) / (trainer.step - first) * (trainer.steps - trainer.step))
+            row = {**_row(trainer, loss, norm, now - marked, trainer.step - before), **reports.watch.row()}
+            reports.records.write(row)
+            reports.sheets.row()
+            reports.display.show(row, (now - started) / (trainer.step - first) * (trainer.steps - trainer.step))
             trainer.waited, before, marked = 0.0, trainer.step, time.perf_counter()
-        if time.perf_counter() - saved >= save_seconds and trainer.step < trainer.steps:
+        late = rank() == 0 and time.perf_counter() - saved >= save_seconds
+        received, save = agreed(interrupts.received or 0, late)
+        if save and trainer.step < trainer.steps:
             _save(trainer, out)
             saved = time.perf_counter()
     _save(trainer, out)
-    if trainer.step < trainer.steps and interrupts.received is not None:
+    if trainer.step < trainer.steps and received:
         raise Interrupted(
-            interrupts.received,
+            received,
             f"stopped at step {trainer.step} of {trainer.steps}; go on with kontrast train resume=True out={out}",
         )
 
@@ -147,8 +165,9 @@ def _row(trainer: Trainer, loss: Loss, norm: Tensor, seconds: float, steps: int)
         **{f"loss/{name}": float(value) for name, value in loss.parts.items()},
         **{f"batch/{name}": float(value) for name, value in loss.measures.items()},
         **trainer.score(),
-        "rate": experiment.optimizer.rate * experiment.schedule.factor(trainer.step - 1, trainer.steps),
+        "rate": trainer.rate,
         "gradient_norm": float(norm),
+        **({"skipped": trainer.skipped} if experiment.precision == "float16" else {}),
         "images_per_second": steps * experiment.batch / seconds,
         "waiting": trainer.waited / seconds,
     }
@@ -162,24 +181,34 @@ def _save(trainer: Trainer, out: Path) -> None:
             f"after step {trainer.step} {wrong[0]} is not finite, so this state is not saved; "
             "start again with a lower optimizer.rate"
         )
+    if rank() > 0:
+        return
     mark = checkpoints.fingerprint({name: value for name, value in tensors.items() if name.startswith("model.")})
     state = {"steps": trainer.steps, "fingerprint": mark, **_seen(trainer)}
     checkpoints.save(out / "checkpoints", trainer.step, tensors, state)
 
 
 def _resume(trainer: Trainer, out: Path, compiled: bool) -> None:
+    """Put every process where the last good checkpoint is, as the first process reads it."""
+    found = led(lambda: _checkpoint(trainer, out, compiled))
+    step, tensors = told(str(found.step) if found else ""), spread(found.tensors if found else None)
+    if tensors is not None:
+        trainer.restore(Checkpoint(int(step), tensors, {}, out))
+
+
+def _checkpoint(trainer: Trainer, out: Path, compiled: bool) -> Checkpoint | None:
     checkpoint, damaged = checkpoints.latest(out / "checkpoints")
     for sentence in damaged:
-        warnings.warn(f"{sentence}; going back to the one before", stacklevel=3)
+        warnings.warn(f"{sentence}; going back to the one before", stacklevel=6)
     if checkpoint is None:
-        warnings.warn(f"{out} holds no checkpoint that is whole; starting from the first step", stacklevel=3)
-    else:
-        for name, here in _seen(trainer).items():
-            there = checkpoint.state.get(name)
-            if there != here:
-                raise ValueError(f"the data changed since the run was stopped: {name} was {there} and is {here}")
-        folder.compare(out, trainer.device, compiled)
-        trainer.restore(checkpoint)
+        warnings.warn(f"{out} holds no checkpoint that is whole; starting from the first step", stacklevel=6)
+        return None
+    for name, here in _seen(trainer).items():
+        there = checkpoint.state.get(name)
+        if there != here:
+            raise ValueError(f"the data changed since the run was stopped: {name} was {there} and is {here}")
+    folder.compare(out, trainer.device, compiled)
+    return checkpoint
 
 
 def _seen(trainer: Trainer) -> dict[str, Any]:

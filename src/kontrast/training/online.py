@@ -11,6 +11,7 @@ from torch.nn import functional
 from kontrast.datasets import Dataset
 from kontrast.draws import derive
 from kontrast.probes.targets import encode
+from kontrast.training.distributed import gather
 from kontrast.views import Things
 
 RATE = 1e-2
@@ -34,9 +35,9 @@ class OnlineProbe(nn.Module):
         self.optimizer = torch.optim.Adam(self.parameters(), lr=RATE)
 
     def learn(self, features: Tensor, things: Things) -> None:
-        """One step on the features [n, f] of one batch."""
-        guess = self.read(features.detach().float())
-        loss = self._loss(guess, things)
+        """One step on the features [n, f] of one batch; on those of all processes, where there are several."""
+        guess = self.read(gather(features.detach().float()))
+        loss = self._loss(guess, gather(self._answers(things)))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -67,8 +68,7 @@ class OnlineProbe(nn.Module):
         assert things.latents is not None
         return encode(things.latents, self.factors)[0]
 
-    def _loss(self, guess: Tensor, things: Things) -> Tensor:
-        answer = self._answers(things)
+    def _loss(self, guess: Tensor, answer: Tensor) -> Tensor:
         if not self.classes:
             return functional.mse_loss(guess, answer)
         total = functional.cross_entropy(guess, answer, ignore_index=-1, reduction="sum")

@@ -33,7 +33,8 @@ class Display:
         self.text = Text(style="dim")
         self.live = Live(Group(self.progress, self.text), console=self.console) if self.console.is_terminal else None
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line."""
         # Nobody listens any more: the run goes on all the same. (Of a closed pipe rich makes a SystemExit.)
         with suppress(OSError, SystemExit):
             self.console.print(text, soft_wrap=True, highlight=False)
@@ -49,7 +50,7 @@ class Display:
         due = int(row["step"]) // self.every
         if self.live is None and (due > self.shown or row["step"] == self.steps):
             self.shown = due
-            self._say(f"step {int(row['step'])}/{self.steps}  {text}  left {_clock(left)}")
+            self.say(f"step {int(row['step'])}/{self.steps}  {text}  left {_clock(left)}")
 
     def __enter__(self) -> Display:
         if self.live is not None:

@@ -11,28 +11,42 @@ from torch import Tensor
 
 from kontrast import checkpoints
 from kontrast.datasets import Source
+from kontrast.datasets.placement import Place
 from kontrast.draws import Draws
 from kontrast.experiment import Experiment
 from kontrast.model import Output
 from kontrast.objectives import Loss
 from kontrast.training import accumulation
+from kontrast.training.average import Average
+from kontrast.training.batch_norm import synchronize
+from kontrast.training.compiling import compile_networks
+from kontrast.training.distributed import average_gradients, rank, ranks
+from kontrast.training.failures import NonFinite, OutOfMemory, advice, blame, is_short
 from kontrast.training.online import OnlineProbe
+from kontrast.training.precision import Precision
+from kontrast.training.rehearsal import check_shares, rehearse
+from kontrast.training.state import gather_state, restore_state
+from kontrast.training.windows import Windows
 from kontrast.views import Things, Views
 
 HELD_OUT = 1000
 """Rows that the online probe is scored on."""
 
 
-class NonFinite(ArithmeticError):
-    """The loss or its gradient stopped being a number. The parameters are as they were before that step."""
-
-
 class Trainer:
-    """An experiment in progress: `step` counts the optimizer steps taken."""
+    """An experiment in progress: `step` counts the steps taken, `rate` is the learning rate of the last one.
 
-    def __init__(self, experiment: Experiment, device: torch.device) -> None:
-        self.experiment, self.device, self.step = experiment, device, 0
-        self.source: Source = experiment.data.open("train", device)
+    Where several processes train together, each has its own `rows` of every batch, and all have the same parameters.
+    `views` and `output` are those of the last step, of this process, to look at; None before the first.
+    """
+
+    def __init__(
+        self, experiment: Experiment, device: torch.device, place: Place = "auto", *, compile: bool = False
+    ) -> None:
+        self.experiment, self.device, self.step, self.rate = experiment, device, 0, 0.0
+        self.rows = check_shares(experiment, ranks())
+        self.micro = experiment.micro if experiment.micro is not None and experiment.micro < self.rows else None
+        self.source: Source = experiment.data.open("train", device, place)
         count = self.source.count
         if count is not None and count < experiment.batch:
             raise ValueError(
@@ -40,124 +54,153 @@ class Trainer:
             )
         self.per_epoch = None if count is None else count // experiment.batch
         self.steps = experiment.length(count)
-        self.model = experiment.model().to(device)
-        self.learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        groups = self.model.groups(experiment.predictor_schedule, experiment.learned_rate)
-        self.optimizer = experiment.optimizer.build(groups)
-        # What a pass through the network moves, and the second pass of exact accumulation must not move again.
-        self.buffers = [*self.model.student.buffers()]
-        if self.model.predictor is not None:
-            self.buffers += self.model.predictor.buffers()
-        features, self.carried = self._rehearse()
+        # Kernels lie as pictures do, channels last, so that no pass has to turn them.
+        self.model = experiment.model().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if experiment.sync and ranks() > 1:
+            synchronize(self.model)
+        self._build()
+        self.views: Views | None = None
+        self.output: Output | None = None
+        self.waited, self.skipped, self._moving = 0.0, 0, False
+        rehearsed = rehearse(self)
+        self.carried = rehearsed.carried
         self.probe: OnlineProbe | None = None
-        self.waited = 0.0
         if experiment.online and (experiment.data.classes or experiment.data.factors):
-            self.held_out = list(experiment.data.open("test", device).chunks(250, HELD_OUT))
-            self.probe = OnlineProbe(experiment.data, features, experiment.seed).to(device)
+            # The first process alone scores the probe, and all train the same one.
+            test = experiment.data.open("test", device, place) if rank() == 0 else None
+            self.held_out = [] if test is None else list(test.chunks(250, HELD_OUT))
+            self.probe = OnlineProbe(experiment.data, rehearsed.features, experiment.seed).to(device)
+        if compile:
+            compile_networks(self.model)
+
+    def _build(self) -> None:
+        experiment, model = self.experiment, self.model
+        self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        groups = model.groups(experiment.predictor_schedule, experiment.learned_rate)
+        self.optimizer = experiment.optimizer.build(groups, experiment.batch)
+        self.precision = Precision(experiment.precision, self.device)
+        self.windows = Windows(self.steps, self.per_epoch)
+        self.average = None if experiment.average is None else Average(model.student, experiment.average)
+        # What a pass through the network moves, and the second pass of exact accumulation must not move again.
+        self.buffers = [*model.student.buffers()]
+        if model.predictor is not None:
+            self.buffers += model.predictor.buffers()
 
     def advance(self) -> tuple[Loss, Tensor]:
-        """One optimizer step: the loss, and the norm of its gradient. NonFinite before anything changes."""
+        """One step: the loss, and the norm of its gradient before any clipping.
+
+        NonFinite and OutOfMemory before a parameter changes (or, where memory lacks in the midst of an update, saying
+        so). A step whose gradient overflows in float16 changes nothing and is counted in `skipped`.
+        """
+        try:
+            return self._advance()
+        except (RuntimeError, MemoryError) as error:
+            if not is_short(error):
+                raise
+        # Out here nothing holds on to the tensors of the step any more.
+        self.views = self.output = None
+        self.optimizer.zero_grad(set_to_none=True)
+        raise OutOfMemory(advice(self, self._moving))
+
+    def _advance(self) -> tuple[Loss, Tensor]:
         experiment = self.experiment
-        started = time.perf_counter()
-        draws = Draws(experiment.seed, self.step, experiment.batch)
-        things = self.source.batch(draws)
-        views = experiment.pairing(things, experiment.data, draws)
-        self.waited += time.perf_counter() - started
+        self.views = self.output = None
+        things, views = self._take()
         self.optimizer.zero_grad(set_to_none=True)
         loss, output = self._differentiate(views)
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.learned if p.grad is not None])
-        if not bool(torch.stack([loss.total.detach(), norm]).isfinite().all()):
-            raise NonFinite(_blame(self.step, loss, output, things, self.model))
-        experiment.optimizer.set_rates(self.optimizer, experiment.schedule, self.step, self.steps)
-        self.optimizer.step()
+        self.views, self.output = views, output
+        average_gradients(self.learned)
+        self.precision.unscale(self.optimizer)
+        gradients = [p.grad for p in self.learned if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        sound = self._sound(loss, norm, output, things)
+        if experiment.clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.learned, experiment.clip, norm)
+        losses = self.windows.losses
+        experiment.optimizer.set_rates(self.optimizer, experiment.schedule, self.step, self.steps, losses)
+        self.rate = experiment.optimizer.peak(experiment.batch) * experiment.schedule.factor(
+            self.step, self.steps, losses
+        )
+        if sound:
+            self._moving = True
+            self.optimizer.step()
+            self._moving = False
+        self.precision.adapt()
         self.step += 1
-        self.model.teacher.follow(self.step, self.steps)
+        if sound:
+            self._follow()
+        else:
+            self.skipped += 1
+        self.windows.add(loss.total, self.step)
         if self.probe is not None:
             self.probe.learn(output.features, things)
         return loss, norm
 
+    def _take(self) -> tuple[Things, Views]:
+        """The rows of this process at this step, and their views. The next ones may be prepared meanwhile."""
+        started = time.perf_counter()
+        draws = self._draws(self.step)
+        things = self.source.batch(draws)
+        if self.step + 1 < self.steps:
+            self.source.expect(self._draws(self.step + 1))
+        views = self.experiment.pairing(things, self.experiment.data, draws)
+        self.waited += time.perf_counter() - started
+        return things, views
+
+    def _draws(self, step: int) -> Draws:
+        return Draws(self.experiment.seed, step, self.experiment.batch, rank(), ranks())
+
+    def _sound(self, loss: Loss, norm: Tensor, output: Output, things: Things) -> bool:
+        """Whether to take the step; NonFinite if there is no other way than to stop. The one wait for the device."""
+        finite, follows = torch.stack([loss.total.detach().float(), norm]).isfinite().tolist()
+        if not finite or not (follows or self.precision.skips()):
+            raise NonFinite(blame(self.step, loss, output, things, self.model))
+        return bool(follows)
+
+    def _follow(self) -> None:
+        self.model.teacher.follow(self.step, self.steps)
+        if self.average is not None:
+            self.average.follow(self.model.student, self.step)
+
     def score(self) -> dict[str, float]:
-        """The online probe on held-out rows."""
+        """The online probe on held-out rows; on the first process."""
         if self.probe is None:
             return {}
         self.model.eval()
-        result = {self.probe.metric: self.probe.score(self._held_out_features())}
+        with torch.compiler.set_stance("force_eager"):
+            result = {self.probe.metric: self.probe.score(self._held_out_features())}
         self.model.train()
         return result
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a later step depends on, by name."""
-        found = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        parts = [("optimizer", self.optimizer)]
-        if self.probe is not None:
-            found |= {f"online.{name}": value for name, value in self.probe.state_dict().items()}
-            parts.append(("online_optimizer", self.probe.optimizer))
-        for prefix, optimizer in parts:
-            for number, state in optimizer.state_dict()["state"].items():
-                found |= {f"{prefix}.{number}.{name}": value for name, value in state.items() if value is not None}
-        return found
+        return gather_state(self)
 
     def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         """Go on from a checkpoint of the same experiment."""
         self.step = checkpoint.step
-        self.model.load_state_dict(_under(checkpoint.tensors, "model."))
-        _restore_optimizer(self.optimizer, _under(checkpoint.tensors, "optimizer."))
-        if self.probe is not None:
-            self.probe.load_state_dict(_under(checkpoint.tensors, "online."))
-            _restore_optimizer(self.probe.optimizer, _under(checkpoint.tensors, "online_optimizer."))
+        restore_state(self, checkpoint.tensors)
 
     def _differentiate(self, views: Views) -> tuple[Loss, Output]:
         """The loss and the output of a batch, with the gradient left in the parameters."""
-        micro, criterion = self.experiment.micro, self.model.criterion
-        if micro in (None, len(views.key)) or self.experiment.accumulation == "plain":
-            return accumulation.plain(self._embed, criterion, views, micro)
-        return accumulation.exact(self._embed, criterion, views, micro, self.carried, self.buffers)
+        criterion, scale = self.model.criterion, self.precision.scale
+        if self.micro is None or self.experiment.accumulation == "plain":
+            return accumulation.plain(self.embed, criterion, views, self.micro, scale)
+        return accumulation.exact(self.embed, criterion, views, self.micro, self.carried, self.buffers, scale)
 
-    def _embed(self, views: Views, number: int) -> Output:
+    def embed(self, views: Views, number: int) -> Output:
         """The model on one micro-batch. What it draws is a function of seed, step and number alone."""
         draws = Draws(self.experiment.seed, self.step, len(views.key))
-        with self._precision(), _drawing(self.device, draws.generator("network", number).initial_seed()):
+        with self.precision.autocast(), _drawing(self.device, draws.generator("network", number).initial_seed()):
             output: Output = self.model(views)
         return output
-
-    def _rehearse(self) -> tuple[int, bool]:
-        """The size of a feature, and whether gradients reach the answers, after a pass in which nothing is learned.
-
-        Parts that do not fit are found here, on as few rows as the objective takes.
-        """
-        experiment = self.experiment
-        self.model.eval()
-        draws = Draws(experiment.seed, 0, self._few())
-        try:
-            views = experiment.pairing(self.source.batch(draws), experiment.data, draws)
-            output = self._embed(views, 0)
-            self.model.criterion(output.asked, output.answers, views)
-        except (RuntimeError, IndexError, TypeError, ArithmeticError) as error:
-            raise ValueError(f"the parts do not fit each other: {str(error).splitlines()[0]}") from error
-        self.model.train()
-        return int(output.features.shape[1]), any(answer.requires_grad for answer in output.answers)
-
-    def _few(self) -> int:
-        """Eight rows, or twice that, and so on, until the objective takes them."""
-        experiment, rows = self.experiment, 8
-        while rows < experiment.compared:
-            try:
-                experiment.objective.check_batch(rows, experiment.dim)
-                return rows
-            except ValueError:
-                rows *= 2
-        return experiment.compared
 
     @torch.no_grad()
     def _held_out_features(self) -> Iterator[tuple[Tensor, Things]]:
         for things in self.held_out:
-            with self._precision():
+            with self.precision.autocast():
                 features = self.model.student.features(things.observations)
             yield features, things
-
-    def _precision(self) -> torch.autocast:
-        low = self.experiment.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=low)
 
 
 @contextmanager
@@ -170,32 +213,3 @@ def _drawing(device: torch.device, seed: int) -> Iterator[None]:
             index = torch.cuda.current_device() if place.index is None else place.index
             torch.cuda.default_generators[index].manual_seed(seed)
         yield
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for path, value in tensors.items():
-        number, _, name = path.partition(".")
-        state.setdefault(int(number), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _blame(step: int, loss: Loss, output: Output, things: Things, model: torch.nn.Module) -> str:
-    bad = torch.stack([~z.isfinite().all(-1) for z in output.asked]).any(0)
-    terms = [name for name, value in loss.parts.items() if not bool(value.isfinite().all())]
-    where = [name for name, p in model.named_parameters() if p.grad is not None and not bool(p.grad.isfinite().all())]
-    what = (
-        f"the loss is {float(loss.total.detach())}" if not bool(loss.total.isfinite()) else "the gradient is not finite"
-    )
-    said = f"at step {step} {what}"
-    if terms:
-        said += f" (terms: {', '.join(terms)})"
-    if bool(bad.any()):
-        said += f", in rows {things.index[bad].tolist()[:8]}"
-    elif where:
-        said += f", first in {where[0]}"
-    return said + "; no parameter was changed: start again with a lower optimizer.rate, or a higher temperature"
