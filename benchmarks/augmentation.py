@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import peers
 import torch
 from torch import Tensor, nn
 
@@ -32,8 +33,6 @@ SCALE, STRENGTHS, SIGMA = (0.08, 1.0), (0.4, 0.4, 0.4, 0.1), (0.1, 2.0)
 FROM = {224: 256}
 """Pictures of another size than their views."""
 BATCH = {32: 512, 64: 256, 96: 128, 224: 32}
-_declared: list[torch.library.Library] = []
-"""Operators stay declared as long as this holds them."""
 
 
 class Side(NamedTuple):
@@ -45,20 +44,11 @@ class Side(NamedTuple):
 
 
 def torchvision() -> ModuleType | None:
-    """torchvision.transforms; where its operators do not fit this torch, to declare them is enough."""
     try:
-        return importlib.import_module("torchvision.transforms")
+        return peers.transforms()
     except ModuleNotFoundError:
         print("torchvision is not installed and left out; pip install torchvision", file=sys.stderr)
         return None
-    except RuntimeError:
-        for module in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
-            del sys.modules[module]
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _declared.append(library)
-        return importlib.import_module("torchvision.transforms")
 
 
 def kornia() -> ModuleType | None:

@@ -10,14 +10,13 @@ whole matrix, as the toolkits of today do; their own packages are not needed for
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import chz
+import peers
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,8 +34,6 @@ from kontrast.views import Split, Things, Views
 PHASES = ("data", "forward+backward", "rest")
 ROUND = 4
 """Steps before it is the other side's turn, so that whatever else the machine does slows down both."""
-_declared: list[torch.library.Library] = []
-"""Operators stay declared as long as this holds them."""
 
 
 class Side(NamedTuple):
@@ -107,22 +104,6 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
         return self.transform(picture), self.transform(picture)
 
 
-def transforms() -> ModuleType:
-    """torchvision.transforms; where its operators do not fit this torch, to declare them is enough."""
-    try:
-        return importlib.import_module("torchvision.transforms")
-    except ModuleNotFoundError:
-        sys.exit("this benchmark compares with torchvision, which is not installed; pip install torchvision")
-    except RuntimeError:
-        for module in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
-            del sys.modules[module]
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _declared.append(library)
-        return importlib.import_module("torchvision.transforms")
-
-
 def nt_xent(z: Tensor, temperature: float) -> Tensor:
     """NT-Xent of [2n, d], where rows i and n + i show one picture."""
     z = functional.normalize(z, dim=1)
@@ -132,7 +113,10 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
 
 def plain(experiment: Experiment, temperature: float) -> Side:
     """The loop that one writes with torch and torchvision alone."""
-    t = transforms()
+    try:
+        t = peers.transforms()
+    except ModuleNotFoundError:
+        sys.exit("this benchmark compares with torchvision, which is not installed; pip install torchvision")
     channels, side, _ = experiment.data.shape
     colors = {"saturation": 0.4, "hue": 0.1} if channels == 3 else {}
     recipe = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -78,8 +79,45 @@ def _read(paths: Mapping[Path, int], counts: Sequence[int]) -> tuple[_Columns, l
     return _Columns(pictures, tuple(map(np.concatenate, zip(*(part.labels for part in found), strict=True)))), []
 
 
+class _Binary(Downloadable, ABC):
+    """A set of the CIFARs in its binary version."""
+
+    root: str | None
+    _batches: ClassVar[Mapping[Split, Mapping[str, int]]]
+    """The files of each split, within the folder."""
+
+    _counts: ClassVar[tuple[int, ...]]
+    """How many classes there are for each label of a record, in their order."""
+
+    @property
+    def _column(self) -> int:
+        """Which of these labels is read."""
+        return 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 3, SIDE, SIDE
+
+    def read(self, split: Split) -> Things:
+        columns, faults = self._columns(split)
+        if faults:
+            raise self.damaged(faults + self.faults("test" if split == "train" else "train"), self.root)
+        found = torch.from_numpy(columns.labels[self._column])
+        return Things(torch.from_numpy(columns.pictures), torch.arange(len(found)), 0, found)
+
+    def faults(self, split: Split) -> list[Fault]:
+        try:
+            return self._columns(split)[1]
+        except FileNotFoundError as error:
+            return [Fault(type(self).__name__, str(error))]
+
+    def _columns(self, split: Split) -> tuple[_Columns, list[Fault]]:
+        folder, sizes = self.unpacked(self.root), self.sizes(self.root)
+        return _read({folder / name: sizes.get(name, 0) for name in self._batches[split]}, self._counts)
+
+
 @chz.chz
-class CIFAR10(Downloadable):
+class CIFAR10(_Binary):
     """CIFAR-10: 50,000 training and 10,000 test photographs, 32 x 32, color, in ten classes.
 
     Observations are uint8 [n, 3, 32, 32], labels int64 [n] in 0..9, read from the binary version, which no pickle is
@@ -100,35 +138,16 @@ class CIFAR10(Downloadable):
         "cifar-10-batches-bin",
         BATCHES,
     )
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return 3, SIDE, SIDE
+    _batches = BATCHES
+    _counts = (10,)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
 
-    def read(self, split: Split) -> Things:
-        columns, faults = self._columns(split)
-        if faults:
-            raise self.damaged(faults + self.faults("test" if split == "train" else "train"), self.root)
-        found = torch.from_numpy(columns.labels[0])
-        return Things(torch.from_numpy(columns.pictures), torch.arange(len(found)), 0, found)
-
-    def faults(self, split: Split) -> list[Fault]:
-        try:
-            return self._columns(split)[1]
-        except FileNotFoundError as error:
-            return [Fault(type(self).__name__, str(error))]
-
-    def _columns(self, split: Split) -> tuple[_Columns, list[Fault]]:
-        folder, sizes = self.unpacked(self.root), self.sizes(self.root)
-        return _read({folder / name: sizes.get(name, 0) for name in BATCHES[split]}, (10,))
-
 
 @chz.chz
-class CIFAR100(Downloadable):
+class CIFAR100(_Binary):
     """CIFAR-100: 50,000 training and 10,000 test photographs, 32 x 32, color, in 100 classes or 20 superclasses.
 
     Observations are uint8 [n, 3, 32, 32], labels int64 [n] in 0..99, or 0..19 with labels="coarse", read from the
@@ -150,6 +169,8 @@ class CIFAR100(Downloadable):
         "cifar-100-binary",
         WHOLE,
     )
+    _batches = WHOLE
+    _counts = (len(COARSE), len(FINE))  # a record begins with its superclass, then its class
 
     @chz.validate
     def _known_labels(self) -> None:
@@ -157,27 +178,9 @@ class CIFAR100(Downloadable):
             raise ValueError(f"the labels of CIFAR-100 are fine or coarse, not {self.labels!r}; write labels=fine")
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return 3, SIDE, SIDE
+    def _column(self) -> int:
+        return 1 if self.labels == "fine" else 0
 
     @property
     def classes(self) -> tuple[str, ...]:
         return FINE if self.labels == "fine" else COARSE
-
-    def read(self, split: Split) -> Things:
-        columns, faults = self._columns(split)
-        if faults:
-            raise self.damaged(faults + self.faults("test" if split == "train" else "train"), self.root)
-        found = torch.from_numpy(columns.labels[self.labels == "fine"])
-        return Things(torch.from_numpy(columns.pictures), torch.arange(len(found)), 0, found)
-
-    def faults(self, split: Split) -> list[Fault]:
-        try:
-            return self._columns(split)[1]
-        except FileNotFoundError as error:
-            return [Fault(type(self).__name__, str(error))]
-
-    def _columns(self, split: Split) -> tuple[_Columns, list[Fault]]:
-        # A record begins with its superclass, then its class.
-        folder, sizes = self.unpacked(self.root), self.sizes(self.root)
-        return _read({folder / name: sizes.get(name, 0) for name in WHOLE[split]}, (len(COARSE), len(FINE)))
