@@ -95,6 +95,63 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
     assert checkpoints.latest(tmp_path)[0].step == 1
 
 
+NARROW = """
+import resource, sys, torch
+from pathlib import Path
+from kontrast import checkpoints
+torch.set_num_threads(1)
+tensors = {str(at): torch.full((5_000_000,), float(at)) for at in range(10)}
+checkpoints.save(Path(sys.argv[1]), 1, {"x": torch.zeros(10)}, {})
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 60 * 10**6,) * 2)
+checkpoints.save(Path(sys.argv[1]), 2, tensors, {})
+checkpoints.save(Path(sys.argv[1]), 3, tensors, {})
+print(checkpoints.fingerprint(tensors))
+"""
+
+
+def test_saving_takes_little_memory_beside_the_tensors(tmp_path):
+    """200 MB of tensors with 60 MB to spare, also where the checkpoint before is looked at."""
+    command = [sys.executable, "-c", NARROW, str(tmp_path)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    found = checkpoints.load(tmp_path / "step-000000003").tensors
+    assert checkpoints.fingerprint(found) == done.stdout.strip()
+    assert checkpoints.steps(tmp_path) == [2, 3]
+
+
+class PanicException(BaseException):
+    """What a panic of a library written in Rust comes as."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), PanicException("called Option::unwrap() on a None value")])
+def test_memory_that_lacks_is_one_sentence_and_leaves_nothing_behind(error, tmp_path, monkeypatch):
+    checkpoints.save(tmp_path, 1, TENSORS, {})
+
+    def failing(tensors, path):
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(checkpoints, "save_file", failing)
+    with pytest.raises(
+        MemoryError, match=r"did not suffice to write \S+step-000000002, \d+ bytes; .* untouched"
+    ) as found:
+        checkpoints.save(tmp_path, 2, TENSORS, {})
+    assert "\n" not in str(found.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001"]
+
+
+def test_who_may_read_one_file_may_read_all(tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = checkpoints.save(tmp_path, 1, TENSORS, {})
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in path.iterdir()} == {0o644}
+
+
 @pytest.mark.parametrize("name", ["tensors.safetensors", "state.json", "manifest.json"])
 def test_every_kind_of_damage_is_found(name, tmp_path):
     path = checkpoints.save(tmp_path, 1, TENSORS, {"steps": 5}) / name

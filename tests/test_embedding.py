@@ -1,5 +1,7 @@
 """Features of a folder of pictures: the run's own numbers, with what is honest to say of their certainty."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +128,31 @@ def test_what_cannot_be_read_is_named_or_left_out(run, folder, tmp_path, monkeyp
     found = embed(run, broken, tmp_path / "out.csv", skip=2)
     assert sorted(found.skipped) == ["2.png", "4.png"]
     assert len(read(tmp_path / "out.csv")[0]) == found.rows == COUNT - 2
+
+
+def test_a_folder_inside_that_cannot_be_read_is_named(run, folder, tmp_path, monkeypatch):
+    look = os.scandir
+
+    def forbidding(path="."):
+        if os.fspath(path).endswith("deeper"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    with pytest.raises(ValueError, match=r"the folder .*deeper cannot be read \(Permission denied\)"):
+        embed(run, folder, tmp_path / "out.npz")
+
+
+def test_nothing_is_overwritten(run, folder, tmp_path):
+    (tmp_path / "out.npz").write_text("kept")
+    with pytest.raises(ValueError, match="is there already"):
+        embed(run, folder, tmp_path / "out.npz")
+    assert (tmp_path / "out.npz").read_text() == "kept"
+
+
+def test_an_ending_may_be_in_capitals(run, folder, tmp_path):
+    assert embed(run, folder, tmp_path / "OUT.CSV").rows == COUNT
+    assert (tmp_path / "OUT.CSV").read_text().startswith("name,feature_0,")
 
 
 def test_a_folder_without_a_readable_picture_is_refused(run, tmp_path):

@@ -1,6 +1,7 @@
 """Exported networks are read back by what they are made for, and give the run's own numbers."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -147,6 +148,26 @@ def test_nothing_is_overwritten(format, run, tmp_path):
         export(run, tmp_path / "there", format)
     assert (tmp_path / "there").read_text() == "kept"
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+@DEPRECATED
+@pytest.mark.parametrize("format", ["safetensors", "torchscript", "torch.export"])
+def test_a_file_is_for_whom_the_umask_says(format, run, tmp_path):
+    before = os.umask(0o026)
+    try:
+        out = export(run, tmp_path / "file", format)
+    finally:
+        os.umask(before)
+    assert out.stat().st_mode & 0o777 == 0o640
+
+
+@DEPRECATED
+def test_an_ending_may_be_in_capitals(run, tmp_path, observations):
+    for found, wanted in zip(
+        torch.jit.load(str(export(run, tmp_path / "NET.PT")))(observations), expected(run, observations), strict=True
+    ):
+        near(found, wanted)
+    assert load_file(export(run, tmp_path / "W.SafeTensors"))
 
 
 def test_an_ending_that_says_nothing_is_refused(run, tmp_path):

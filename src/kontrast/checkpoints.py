@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from safetensors.torch import save_file
 from torch import Tensor
 
 NAME = re.compile(r"step-(\d{9})")
+FILES = ("tensors.safetensors", "state.json")
 KEEP = 2
 
 
@@ -43,7 +44,7 @@ def fingerprint(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -51,49 +52,57 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
     """Write a checkpoint below `folder`, and keep only it and the newest whole one before it.
 
     What was there before stays until it is whole. Then later steps go too: whoever saves this step has left them
-    behind. An OSError, in one sentence, if it cannot be written; nothing of it is left then.
+    behind. Beside the tensors it takes the memory of a copy of those that are not contiguous, or not on the CPU. If it
+    cannot be written nothing of it is left: an OSError, or a MemoryError, in one sentence.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     final = folder / f"step-{step:09d}"
     if not (final.exists() and _whole(final)):
-        _place(final, _contents(step, tensors, state))
+        _place(final, tensors, json.dumps({"step": step, **state}, indent=1, sort_keys=True).encode())
     _prune(folder, step)
     return final
 
 
-def _contents(step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of a checkpoint, the manifest last."""
-    contents = {
-        "tensors.safetensors": save_tensors(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        ),
-        "state.json": json.dumps({"step": step, **state}, indent=1, sort_keys=True).encode(),
-    }
-    files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} for name, data in contents.items()}
-    contents["manifest.json"] = json.dumps({"format": 1, "files": files}, indent=1).encode()
-    return contents
-
-
-def _place(final: Path, contents: Mapping[str, bytes]) -> None:
+def _place(final: Path, tensors: Mapping[str, Tensor], state: bytes) -> None:
     """Write the files to a temporary sibling of `final`, then rename it, over a damaged one if there is one."""
     partial = final.with_name(f".partial-{final.name.removeprefix('step-')}-{os.getpid()}")
     try:
         partial.mkdir()
-        for name, data in contents.items():
-            _write(partial / name, data)
+        _fill(partial, tensors, state)
         _sync(partial)
         if final.exists():
             shutil.rmtree(final)
         partial.rename(final)
         _sync(final.parent)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        size = sum(map(len, contents.values()))
-        raise OSError(
-            f"{final} could not be written, {size} bytes in all ({error.strerror or error}); "
-            "the checkpoint before it is untouched"
-        ) from error
+        size = sum(tensor.nbytes for tensor in tensors.values()) + len(state)
+        untouched = "the checkpoint before it is untouched"
+        if isinstance(error, OSError):
+            why = error.strerror or error
+            raise OSError(f"{final} could not be written, {size} bytes in all ({why}); {untouched}") from error
+        # A panic of safetensors, which is written in Rust, is that memory lacks; it is no Exception.
+        if isinstance(error, MemoryError) or type(error).__name__ == "PanicException":
+            raise MemoryError(f"the memory did not suffice to write {final}, {size} bytes; {untouched}") from error
+        raise
+
+
+def _fill(folder: Path, tensors: Mapping[str, Tensor], state: bytes) -> None:
+    """Write the files of a checkpoint, the manifest last."""
+    _write(folder / "state.json", state)
+    path = folder / "tensors.safetensors"
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        if found := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+        raise
+    # Which safetensors gives to its owner alone.
+    shutil.copymode(folder / "state.json", path)
+    _sync(path)
+    files = {name: {"sha256": _sha256(folder / name), "size": (folder / name).stat().st_size} for name in FILES}
+    _write(folder / "manifest.json", json.dumps({"format": 1, "files": files}, indent=1).encode())
 
 
 def _prune(folder: Path, step: int) -> None:
@@ -111,7 +120,7 @@ def _prune(folder: Path, step: int) -> None:
 
 def _whole(path: Path) -> bool:
     try:
-        load(path)
+        _verify(path)
     except DamagedCheckpoint:
         return False
     return True
@@ -126,18 +135,26 @@ def steps(folder: Path) -> list[int]:
 
 def load(path: Path) -> Checkpoint:
     """A verified checkpoint. DamagedCheckpoint, naming the file, if anything is not as it was written."""
+    state = _verify(path)
     try:
-        manifest = json.loads((path / "manifest.json").read_bytes())
-        files = manifest["files"]
-        data = {name: (path / name).read_bytes() for name in ("tensors.safetensors", "state.json")}
-        for name, content in data.items():
-            if len(content) != files[name]["size"] or hashlib.sha256(content).hexdigest() != files[name]["sha256"]:
-                raise DamagedCheckpoint(f"{path / name} is not what was written: its sha256 differs from the manifest")
-        state = json.loads(data["state.json"])
-        return Checkpoint(int(state["step"]), load_tensors(data["tensors.safetensors"]), state, path)
+        return Checkpoint(int(state["step"]), load_tensors((path / FILES[0]).read_bytes()), state, path)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise DamagedCheckpoint(f"{path} cannot be read as a checkpoint: {error}") from None
+
+
+def _verify(path: Path) -> dict[str, Any]:
+    """The state of a checkpoint whose files are what the manifest says; they are read in pieces."""
+    try:
+        files = json.loads((path / "manifest.json").read_bytes())["files"]
+        for name in FILES:
+            file = path / name
+            if file.stat().st_size != files[name]["size"] or _sha256(file) != files[name]["sha256"]:
+                raise DamagedCheckpoint(f"{file} is not what was written: its sha256 differs from the manifest")
+        state: dict[str, Any] = json.loads((path / "state.json").read_bytes())
+        return state
     except DamagedCheckpoint:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedCheckpoint(f"{path} cannot be read as a checkpoint: {error}") from None
 
 
@@ -159,8 +176,14 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Have a file or a folder on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

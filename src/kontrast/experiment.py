@@ -37,7 +37,10 @@ class Experiment:
 
     Several processes share each batch evenly. They see the rows and views that one process would, the loss is that of
     the whole batch, and with `sync` so are the statistics of batch normalization: what is learned does not depend on
-    their number, but for the last bits. Only dropout differs, whose masks each process draws for itself.
+    their number, but for the last bits. Dropout differs, whose masks each process draws for itself. Batch normalization
+    with `micro` differs too, under either accumulation: its statistics are of what passes at once, `micro` things of
+    every process, or of one without `sync`. So does the loss with accumulation="plain", which is of as many. Where
+    nothing shall depend on the number of processes, leave `micro` out, or keep `micro` times their number as it was.
     """
 
     method: str = chz.field(default="custom", doc="the preset it started from; a name, nothing more")
@@ -66,7 +69,7 @@ class Experiment:
     )
     learned_rate: float = chz.field(default=1.0, doc="rate of a learned radius, box, temperature or metric, times rate")
     joint: bool = chz.field(default=True, doc="views share one forward pass, and so their batch statistics")
-    sync: bool = chz.field(default=True, doc="batch statistics over all processes, as one process would take them")
+    sync: bool = chz.field(default=True, doc="batch statistics over all processes; with micro, of micro things of each")
     precision: Literal["float32", "bfloat16", "float16"] = chz.field(
         default="float32", doc="number format inside the network; similarities are always in float32"
     )

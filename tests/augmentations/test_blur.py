@@ -45,7 +45,7 @@ def test_blur_is_torchvisions_on_pillow_pictures(functional: ModuleType, channel
 
 def test_only_some_pictures_are_blurred_and_none_in_place() -> None:
     images = pictures(40, 3, 30, 20) / 255
-    before, part = images.clone(), Blur()
+    before, part = images.clone(), Blur(sigma=(0.2, 2.0))  # below, a blur changes less than float32 shows
     kernel, is_blurred = part._kernels(noise(40), 1)
     ours = part(images, noise(40))
     assert torch.equal(images, before)
@@ -53,6 +53,14 @@ def test_only_some_pictures_are_blurred_and_none_in_place() -> None:
     assert torch.equal(ours[~is_blurred], images[~is_blurred])
     assert (ours[is_blurred] != images[is_blurred]).flatten(1).any(1).all()
     torch.testing.assert_close(kernel.sum(1), torch.ones(40))
+
+
+@pytest.mark.parametrize("side", [8, 32, 96, 224])
+def test_a_blur_never_leaves_the_unit_interval(side: int) -> None:
+    white = torch.ones(200, 1, side, side)
+    assert torch.equal(Blur(p=1)(white, noise(200)), white)
+    light = 1 - pictures(50, 1, side, side) / 255 * 1e-6
+    assert Blur(p=1)(light, noise(50)).max() <= 1
 
 
 def test_no_width_is_no_blur() -> None:

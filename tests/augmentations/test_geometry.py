@@ -63,6 +63,15 @@ def test_resized_crop_is_torchvisions(functional: ModuleType, size: tuple[int, i
         torch.testing.assert_close(our, theirs, atol=3e-6, rtol=0)
 
 
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("side", "size"), [(64, 40), (224, 96), (40, 57)])
+def test_a_crop_never_leaves_the_unit_interval(side: int, size: int, law: Literal["bilinear", "bicubic"]) -> None:
+    white = torch.ones(200, 1, side, side)
+    cropped = Crop(size=size, interpolation=law)(white, noise(200))
+    assert cropped.max() <= 1
+    torch.testing.assert_close(cropped, torch.ones(200, 1, size, size), atol=1e-6, rtol=0)
+
+
 def test_a_crop_of_the_whole_picture_at_its_size_is_the_picture() -> None:
     images = pictures(5, 3, 20, 30) / 255
     whole = torch.tensor([[0, 0, 20, 30]]).expand(5, 4)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from kontrast import methods
 from kontrast.cli import catalog, main
 from kontrast.cli.main import COMMANDS
 
@@ -44,6 +45,25 @@ def test_show_says_where_each_value_comes_from(capsys, monkeypatch):
     assert "default" in rows["seed"]
     assert "default" in rows["encoder.depth"]
     assert "divisor" in rows["objective.temperature"]
+
+
+@pytest.mark.parametrize("method", ["supcon-imagenet", "supcon-imagenet100", "supcon-imagenet100-multicrop"])
+def test_a_setting_is_shown_where_its_data_are_not(method, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("KONTRAST_DATA", str(tmp_path))
+    for words in ([], ["data.root=nowhere"]):
+        status, out, err = kontrast(["show", method, *words], capsys)
+        assert (status, err) == (0, "")
+        assert "command line" in next(line for line in out.splitlines() if "data.root" in line) or not words
+    status, _, err = kontrast(["train", method, f"out={tmp_path / 'run'}"], capsys)
+    assert (status, "there is no folder" in err) == (2, True)
+
+
+def test_show_makes_no_experiment_but_the_one_that_is_asked_for(capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr(methods.Method, "__call__", lambda *given, **options: made.append(given))
+    assert kontrast("show supcon data=Digits", capsys)[0] == 0
+    assert not made
 
 
 def test_training_refuses_a_full_folder_and_resumes_without_naming_the_method(run, capsys):
@@ -148,6 +168,7 @@ def test_an_unlabeled_folder_trains_and_has_a_page(tmp_path, capsys):
     ("error", "said"),
     [
         (MemoryError(), "the memory does not suffice"),
+        (MemoryError("pictures/1.png does not fit"), "pictures/1.png does not fit"),
         (
             RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory\nat 0x0"),
             "the memory does not suffice",

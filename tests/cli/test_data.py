@@ -8,7 +8,7 @@ from PIL import Image
 
 from kontrast import parts
 from kontrast.cli import main
-from kontrast.datasets import Dataset
+from kontrast.datasets import Dataset, ImageFolder
 
 
 def kontrast(words, capsys):
@@ -48,6 +48,32 @@ def test_a_sound_folder_has_no_faults(pictures, capsys):
     assert status == 0
     assert "nothing is wrong" in out
     assert "2 classes" in out
+
+
+def test_a_part_that_a_data_set_holds_takes_fields_too(pictures, capsys):
+    words = ["data", "check", "Subset", "of=ImageFolder", f"of.root={pictures}", "of.size=16", "fraction=0.5"]
+    status, out, err = kontrast(words, capsys)
+    assert (status, err) == (0, "")
+    rows = len(ImageFolder(root=str(pictures)).names("train")) // 2
+    assert f"Subset: nothing is wrong ({rows} rows in train" in out
+
+
+def test_a_folder_may_have_an_equals_sign_in_its_name(pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pictures.rename(tmp_path / "pictures=24")
+    for name in ("./pictures=24", tmp_path / "pictures=24"):
+        status, out, _ = kontrast(["data", "check", name], capsys)
+        assert (status, "nothing is wrong" in out) == (0, True)
+
+
+def test_a_preview_of_few_rows_shows_these(tmp_path, capsys):
+    (tmp_path / "few").mkdir()
+    for number in range(5):
+        Image.new("RGB", (16, 16), (40 * number, 90, 10)).save(tmp_path / "few" / f"{number}.png")
+    words = ["data", "preview", "simclr", "data=ImageFolder", f"data.root={tmp_path / 'few'}", "data.size=16"]
+    status, out, err = kontrast([*words, "data.test=0", f"out={tmp_path / 'sheet.png'}"], capsys)
+    assert (status, err) == (0, "")
+    assert "5 pictures" in out
 
 
 def test_every_fault_is_a_line_and_the_status_is_two(pictures, capsys):
@@ -122,6 +148,15 @@ def test_pairs_that_no_recipe_made_are_previewed_too(tmp_path, capsys, monkeypat
         ("data check ImageFolder", "ImageFolder needs root"),
         ("data check Digits rot=3", "there is no field of Digits"),
         ("data check ImageFolder root=nowhere", "ImageFolder has"),
+        ("data check ImageFolder root=. size=abc", "error: size=abc cannot be read as int"),
+        ("data check Subset of=ImageFolder", "Subset needs of.root; write of.root=..."),
+        ("data check Subset of=ImageFolder of.rot=.", "did you mean 'of.root'"),
+        ("data check Subset off=ImageFolder", "there is no field of Subset named 'off'"),
+        ("data check Subset of=ImageFoldr", "did you mean 'ImageFolder'"),
+        (
+            "data preview simclr data=Digits pairing.small=2 pairing.recipe.crop=Blur",
+            "the recipe has Blur in its place; say what they are, as in pairing.local.crop.scale=",
+        ),
         ("data preview simclrr", "did you mean 'simclr'"),
         ("data preview inversion", "shows no pictures"),
         ("data preview simclr pictures=0", "1 to 64 pictures"),

@@ -50,6 +50,21 @@ def test_what_is_left_out_is_said(run, pictures, tmp_path, capsys):
     assert (status, "left out: bad.png: it is empty" in said) == (0, True)
 
 
+def test_a_path_may_have_an_equals_sign(run, pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pictures.rename(tmp_path / "k=4")
+    status, said, err = kontrast(["embed", run, "./k=4", "out=k=4.npz"], capsys)
+    assert (status, err) == (0, "")
+    assert "k=4.npz: 4 pictures" in said
+
+
+def test_features_that_are_there_are_kept(run, pictures, tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("kept")
+    status, _, err = kontrast(["embed", run, pictures, f"out={tmp_path / 'x.csv'}"], capsys)
+    assert (status, "is there already; give another out=" in err) == (2, True)
+    assert (tmp_path / "x.csv").read_text() == "kept"
+
+
 def test_the_network_is_exported(run, tmp_path, capsys):
     status, said, _ = kontrast(["export", run, f"out={tmp_path / 'w.safetensors'}"], capsys)
     assert (status, "bytes" in said) == (0, True)
@@ -70,6 +85,8 @@ def test_the_network_is_exported(run, tmp_path, capsys):
         (["embed", "RUN", "FOLDER", "out=x.csv", "samples=many"], "no whole number"),
         (["embed", "RUN", "FOLDER", "out=x.csv", "samples=3"], "nothing drops out"),
         (["embed", "RUN", "FOLDER", "out=x.csv", "checkpoint=9"], "there are: 3"),
+        (["embed", "RUN", "FOLDER", "out=x.csv", "device=foo"], "error: there is no device 'foo' here"),
+        (["embed", "RUN", "FOLDER", "out=x.csv", "device=cuda:77"], "error: there is no device 'cuda:77' here"),
         (["embed", "RUN", "nowhere", "out=x.csv"], "there is no folder nowhere"),
         (["embed", "nowhere", "FOLDER", "out=x.csv"], "no experiment.json"),
         (["export", "RUN"], "write kontrast export RUN out=FILE"),

@@ -1,7 +1,9 @@
 import contextlib
+import errno
 import gzip
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -119,6 +121,10 @@ HOSTILE = {
     "zip device": (zipped(*SOUND_ZIP, ("top/d", b"", DEVICE)), "'top/d' is a device"),
     "zip bomb": (zipped(*SOUND_ZIP, ("top/big", bytes(10_001), 0)), "more than the 10,000 bytes"),
     "zip twice": (zipped(*SOUND_ZIP, ("top/a", b"other", 0)), "'top/a' comes twice"),
+    "a long name": (late(entry("top/" + 86 * "\u4f60", content=b"x")), "is a longer name than the 255 bytes"),
+    "a long folder": (late(entry("top/" + 256 * "b" + "/c", content=b"x")), "is a longer name than the 255 bytes"),
+    "a long path": (late(entry("top" + 40 * ("/" + 200 * "b"), content=b"x")), "a path that is too long for .*two$"),
+    "zip long name": (zipped(*SOUND_ZIP, ("top/" + 256 * "b", b"x", 0)), "is a longer name than the 255 bytes"),
     "zip cut": (KINDS["zip"][:-30], "it is damaged"),
 }
 
@@ -203,3 +209,34 @@ def test_what_was_packed_comes_back(tmp_path: Path, pack) -> None:
     (tmp_path / "x").write_bytes(pack(folder))
     found = unpack(tmp_path / "x", tmp_path / "found", Bounds(folder.name, 1 << 20, 100))
     assert there(found) == there(folder)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_however_a_zip_file_is_damaged_it_is_said_in_one_sentence(tmp_path: Path, method: int) -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", method) as out:
+        out.writestr("top/a", b"alpha" * 9)
+    told: list[str] = []
+    for place in range(len(written.getvalue())):
+        for change in (1, 0xFF):
+            changed = bytearray(written.getvalue())
+            changed[place] ^= change
+            (tmp_path / "x").write_bytes(changed)
+            try:
+                archives.shutil.rmtree(unpack(tmp_path / "x", tmp_path, BOUNDS))
+            except ValueError as error:
+                told.append(str(error))
+    assert len(told) > 100
+    assert all(re.fullmatch(rf"{re.escape(str(tmp_path))}/x cannot be unpacked: [^\n]+", fault) for fault in told)
+    assert not any("/.top." in fault for fault in told)
+
+
+def test_a_disk_that_fails_is_no_fault_of_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "x").write_bytes(KINDS["zip"])
+    monkeypatch.setattr(archives.shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        unpack(tmp_path / "x", tmp_path, BOUNDS)
+    assert os.listdir(tmp_path) == ["x"]

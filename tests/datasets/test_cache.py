@@ -1,5 +1,6 @@
 """Decoded pictures in the cache folder: whole or not there, checked, and gone on with."""
 
+import dataclasses
 import errno
 import os
 import signal
@@ -99,7 +100,7 @@ def test_what_would_be_decoded_otherwise_is_decoded_anew(
     elif change == "gone":
         (folder / "00.png").unlink()
     elif change == "decoder":
-        monkeypatch.setattr(pictures, "VERSION", 2)
+        monkeypatch.setattr(pictures, "VERSION", pictures.VERSION + 1)
     else:
         options = {"size": 4} if change == "size" else {"channels": 1}
     decodings.clear()
@@ -148,7 +149,7 @@ def test_a_changed_picture_is_noticed_when_it_is_read(folder: Path, place) -> No
     assert [fault.where for fault in dataset(folder).faults("train")] == ["17.png"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "other", "pictures", "gone", "list"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "other", "pictures", "gone", "list", "deep"])
 def test_a_damaged_manifest_or_a_short_file_is_not_taken_for_whole(
     folder: Path, damage: str, decodings: list[Path]
 ) -> None:
@@ -162,7 +163,9 @@ def test_a_damaged_manifest_or_a_short_file_is_not_taken_for_whole(
     else:
         sums = text.index("sums") + 10
         other = "0" if text[sums] != "0" else "1"
-        changed = {"cut": text[:-9], "flip": text[:sums] + other + text[sums + 1 :], "other": "{}", "list": "[]"}
+        changed = {"cut": text[:-9], "flip": text[:sums] + other + text[sums + 1 :], "other": "{}", "list": "[]"} | {
+            "deep": "[" * 200_000
+        }
         manifest.write_text(changed[damage])
     decodings.clear()
     assert torch.equal(dataset(folder).read("train").observations, before)
@@ -283,3 +286,85 @@ def test_everything_is_a_function_of_the_rows_and_not_of_the_blocks(tmp_path: Pa
         made.read(torch.tensor([10, 0, 7]), out)
         assert out[:, 0, 0, 0].tolist() == [10, 0, 7]
         assert made.damaged() == []
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> dict[str, BaseException]:
+    """Errors that opening pictures ends in, by their names."""
+    errors: dict[str, BaseException] = {}
+    real = Path.open
+
+    def opened(path: Path, *mode: object, **options: object) -> object:
+        if path.name in errors:
+            raise errors[path.name]
+        return real(path, *mode, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    return errors
+
+
+PASSING = [errno.EACCES, errno.EIO, errno.EMFILE]
+
+
+@pytest.mark.parametrize("number", PASSING)
+@pytest.mark.parametrize("skip", [0, 5])
+@pytest.mark.parametrize("little", [True, False])
+def test_what_cannot_be_read_this_time_is_tried_again(
+    folder: Path, decodings: list[Path], refused, monkeypatch: pytest.MonkeyPatch, number: int, skip: int, little: bool
+) -> None:
+    monkeypatch.setattr(picture_store, "LITTLE", (1 << 24) * little)
+    refused["17.png"] = OSError(number, os.strerror(number))
+    told = rf"1 of the pictures in .* cannot be read.*: '17\.png': it cannot be read \({os.strerror(number)}\)$"
+    with pytest.raises(ValueError, match=told) as caught:
+        dataset(folder, skip=skip).read("train")
+    assert ("leaves out only those that are damaged" in str(caught.value)) == bool(skip)
+    assert [fault.where for fault in dataset(folder).faults("train")] == ["17.png"]
+    assert not list(folder.parent.glob("cache/decoded/*/manifest.json"))
+    assert not list(folder.parent.glob("cache/decoded/*/faults.json"))
+    refused.clear()
+    decodings.clear()
+    found = dataset(folder, skip=skip).read("train").observations
+    assert little or len(decodings) == 4, "all blocks but one were kept"
+    assert torch.equal(found, plain(folder))
+    assert dataset(folder, skip=skip).listed() == {}
+
+
+def test_what_is_damaged_is_named_with_what_cannot_be_read_this_time_and_kept(folder: Path, refused) -> None:
+    (folder / "03.png").write_bytes(b"")
+    refused["17.png"] = OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(ValueError, match=r"^2 of the pictures .*'03\.png': it is empty; '17\.png': it cannot be read"):
+        dataset(folder).read("train")
+    refused.clear()
+    with pytest.raises(ValueError, match=r"^1 of the pictures .*'03\.png': it is empty") as caught:
+        dataset(folder).read("train")
+    assert str(kept(folder)[0]) in str(caught.value)
+    with pytest.warns(UserWarning, match=r"^1 of the pictures .* are left out: '03\.png'"):
+        assert len(dataset(folder, skip=1).read("train").index) == COUNT - 1
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_where_memory_does_not_suffice_the_picture_is_named(folder: Path, refused, cached: bool) -> None:
+    refused["17.png"] = MemoryError()
+    with pytest.raises(MemoryError, match=r"no memory is left to decode '17\.png' in .*pictures"):
+        dataset(folder, cached=cached, skip=3).read("train")
+    refused.clear()
+    assert torch.equal(dataset(folder, cached=cached).read("train").observations, plain(folder))
+
+
+def test_a_broken_list_of_faults_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_store, "LITTLE", 1 << 24)
+    (folder / "03.png").write_bytes(b"")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"^1 of the pictures"):
+            assert len(dataset(folder, skip=1).read("train").index) == COUNT - 1
+        [noted] = folder.parent.glob("cache/decoded/*/faults.json")
+        noted.write_text("[" * 200_000)
+        picture_store._faults.clear()
+
+
+def test_rows_that_are_chosen_are_decoded_as_all_are(folder: Path) -> None:
+    files = dataset(folder).hold("train").store.files
+    whole = dataclasses.replace(files, decoder="dali", stamp="x")
+    some = whole.select(torch.tensor([4, 2]))
+    assert some == dataclasses.replace(whole, names=["04.png", "02.png"], content=some.content, stamp="x [4, 2]")
+    assert some.content(0) == folder / "04.png"

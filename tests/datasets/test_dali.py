@@ -1,8 +1,10 @@
 """Decoding with DALI, by its pipeline for the CPU where there is no GPU."""
 
 import builtins
+import errno
 import importlib.util
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,18 @@ def test_it_is_asked_for_in_one_sentence_where_it_is_missing(tmp_path: Path, mon
     dataset = ImageFolder(root=str(tmp_path), test=0.0, decoder="dali")
     with pytest.raises(ValueError, match=r"^decoder=dali needs NVIDIA DALI: pip install 'kontrast\[dali\]'$"):
         dataset.open("train")
+
+
+def test_what_cannot_be_read_this_time_is_no_fault_of_the_picture(tmp_path: Path, monkeypatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    (tmp_path / "a.jpg").write_bytes(jpeg(8, 8))
+    monkeypatch.setattr(Path, "open", refused)
+    out = np.zeros((3, 3, 4, 4), np.uint8)
+    faults = dali.decode([tmp_path / "a.jpg", tmp_path / "none.jpg", b""], 4, 3, out)
+    assert faults == {0: "it cannot be read (Permission denied)", 1: "it is not a file", 2: "it is empty"}
+    assert [number for number, fault in faults.items() if isinstance(fault, pictures.Passing)] == [0]
 
 
 @needs_dali

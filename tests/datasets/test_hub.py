@@ -1,4 +1,6 @@
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kontrast.datasets import Hub, pictures
+from kontrast.datasets.check import check
 
 import formats
 
@@ -128,12 +131,33 @@ def test_pictures_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:
         assert left.read("train").index.tolist() == [0, 3]
 
 
+def test_links_to_nothing_are_listed_with_all_other_faults(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in ("ant", "bee"):
+            (tmp_path / "p" / split / label).mkdir(parents=True)
+            for number in range(3):
+                Image.new("L", (6, 6), 40 * number).save(tmp_path / "p" / split / label / f"{number}.png")
+    (tmp_path / "p" / "test" / "bee" / "2.png").write_bytes(b"no picture")
+    data = Hub(path=str(tmp_path / "p"), size=4)
+    assert [fault.where for fault in check(data)] == ["test[5]"]
+    link = tmp_path / "p" / "train" / "ant" / "1.png"
+    link.unlink()
+    link.symlink_to(tmp_path / "nowhere")
+    assert [fault.where for fault in check(data)] == ["train/ant/1.png", "test[5]"]
+    with pytest.raises(
+        ValueError, match=r"^1 of the pictures .*'train/ant/1\.png': it is a link to a file that is not"
+    ):
+        data.read("train")
+    assert len(Hub(path=str(tmp_path / "p"), size=4, skip=1).read("train").index) == 5
+
+
 @pytest.mark.parametrize(
     ("options", "error", "fault"),
     [
         ({"path": "org/nothing"}, FileNotFoundError, "run `hf download org/nothing --repo-type dataset --local-dir"),
         ({"path": "/no/such/place"}, FileNotFoundError, "there is no folder or file /no/such/place"),
         ({"test": "validation"}, ValueError, r'Unknown split "validation"\. Should be one of'),
+        ({"test": "validation"}, ValueError, r"parts of one .*: train=train\[:80%\] test=train\[80%:\]\)$"),
         ({"image": "img"}, ValueError, "has no column 'img', but image, label; write image=COLUMN"),
         ({"label": "y"}, ValueError, "has no column 'y', but image, label; write label=COLUMN, or label=None"),
         ({"label": "image"}, ValueError, "the column 'image' of .* holds .*, not classes"),
@@ -155,7 +179,16 @@ def test_a_label_that_only_the_test_split_has(tmp_path: Path) -> None:
         Hub(path=str(tmp_path), size=8).read("test")
 
 
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+def test_a_damaged_file_is_named(tmp_path: Path, folder: Path) -> None:
+    whole = next(folder.rglob("train*.parquet")).read_bytes()
+    (tmp_path / "x.parquet").write_bytes(whole[:-200])
+    # In a process of its own: Hugging Face's messages go to the standard error stream that it first saw.
+    script = "import sys; from kontrast.datasets import Hub; print(Hub(path=sys.argv[1]).faults('train'))"
+    command = [sys.executable, "-c", script, str(tmp_path / "x.parquet")]
+    place = os.environ | {"HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=place)
+    assert "x.parquet cannot be read as a data set of Hugging Face" in done.stdout
+    assert done.stderr == ""
     (tmp_path / "x.parquet").write_bytes(b"PAR1 and nothing more")
     with pytest.raises(ValueError, match=r"x\.parquet cannot be read as a data set of Hugging Face \(.+\)"):
         Hub(path=str(tmp_path / "x.parquet"), size=8).read("train")
@@ -173,6 +206,14 @@ def test_what_is_needed_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_hugging_face_is_left_as_it_was(folder: Path) -> None:
     import huggingface_hub
 
-    before = (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE)
+    def state() -> tuple[object, ...]:
+        return (
+            datasets.config.HF_HUB_OFFLINE,
+            huggingface_hub.constants.HF_HUB_OFFLINE,
+            datasets.logging.get_verbosity(),
+            datasets.is_progress_bar_enabled(),
+        )
+
+    before = state()
     Hub(path=str(folder), size=8).read("train")
-    assert before == (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE)
+    assert before == state()

@@ -111,6 +111,14 @@ def test_a_hundred_classes_are_chosen(tmp_path: Path) -> None:
     assert data.read("test").labels.tolist() == [0] * 4 + [1] * 4
 
 
+def test_classes_that_are_listed_need_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONTRAST_DATA", str(tmp_path))
+    assert ImageNet100().classes == ImageNet100().wnids
+    assert len(ImageNet100(root="nowhere").classes) == 100
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        _ = ImageNet().classes
+
+
 def test_the_published_list() -> None:
     wnids = ImageNet100().wnids
     assert len(set(wnids)) == 100

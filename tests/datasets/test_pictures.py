@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -124,6 +126,32 @@ def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
     assert (decode(saved(tmp_path / "gray", gray), 8, 1) == 255).all()
 
 
+TRANSPARENT = {
+    "gray of 16 bits": (16, 0, struct.pack(">HH", 0x1234, 0x2335), struct.pack(">H", 0x1234), [0x23] * 3),
+    "color of 16 bits": (
+        16,
+        2,
+        struct.pack(">6H", 0x1234, 0x2345, 0x3456, 0x1334, 0x2345, 0x3456),
+        struct.pack(">3H", 0x1234, 0x2345, 0x3456),
+        [0x13, 0x23, 0x34],
+    ),
+    "gray of 8 bits": (8, 0, bytes([7, 8]), struct.pack(">H", 7), [8] * 3),
+    "gray of 4 bits": (4, 0, b"\x34", struct.pack(">H", 3), [68] * 3),
+    "gray of 2 bits": (2, 0, b"\x60", struct.pack(">H", 1), [170] * 3),
+    "gray of 1 bit": (1, 0, b"\x80", struct.pack(">H", 1), [0] * 3),
+}
+
+
+@pytest.mark.parametrize("case", TRANSPARENT)
+def test_one_transparent_color_is_laid_on_white(case: str) -> None:
+    """A tRNS chunk names a color at the depth of the file: here that of the first of two pixels."""
+    depth, color, row, key, second = TRANSPARENT[case]
+    for chunks, first in (({b"tRNS": key}, [255] * 3), ({}, None)):
+        found = decode(png(2, 2, depth, color, 2 * (b"\0" + row), chunks), 2, 3)
+        assert found[:, 0, 1].tolist() == second
+        assert first is None or found[:, 0, 0].tolist() == first
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
 def test_modes_become_color_or_gray(tmp_path: Path, mode: str) -> None:
     image = Image.fromarray(NOISE).convert(mode)
@@ -140,12 +168,14 @@ def test_cmyk_becomes_color(tmp_path: Path) -> None:
     assert decode(path, 8, 1).shape == (1, 8, 8)
 
 
-def png(width: int, height: int, depth: int, color: int, rows: bytes) -> bytes:
+def png(width: int, height: int, depth: int, color: int, rows: bytes, more: dict[bytes, bytes] | None = None) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    extra = b"".join(chunk(kind, body) for kind, body in (more or {}).items())
+    pixels = chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + pixels + chunk(b"IEND", b"")
 
 
 def encoded(kind: str, side: int = 32) -> bytes:
@@ -219,3 +249,63 @@ def test_bytes_are_decoded_as_files_are(tmp_path: Path, kind: str) -> None:
 def test_no_bytes_are_empty() -> None:
     with pytest.raises(ValueError, match=r"^it is empty$"):
         decode(b"", 8, 3)
+
+
+def test_every_changed_byte_of_a_png_is_found() -> None:
+    whole = encoded("PNG", 8)
+    # The last twelve bytes are the end, which is empty.
+    for place in range(len(whole) - 12):
+        for change in (1, 0x20, 0xFF):
+            changed = bytearray(whole)
+            changed[place] ^= change
+            with pytest.raises(ValueError, match=r"^it "):
+                decode(bytes(changed), 8, 3)
+
+
+class _Failing(io.BytesIO):
+    """A file of which the disk gives the beginning."""
+
+    def __init__(self, content: bytes, error: BaseException) -> None:
+        super().__init__(content)
+        self.left, self.error = 100, error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise self.error
+        return found
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EMFILE, errno.ESTALE, None])
+def test_what_the_system_or_memory_refuses_is_no_fault_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, number: int | None
+) -> None:
+    content = encoded(kind)
+    (tmp_path / "x").write_bytes(content)
+    error = MemoryError() if number is None else OSError(number, os.strerror(number))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *_: _Failing(content, error))
+        with pytest.raises(type(error)) as caught:
+            decode(tmp_path / "x", 8, 3)
+    assert caught.value is error
+    assert decode(tmp_path / "x", 8, 3).shape == (3, 8, 8)
+
+
+def test_a_file_of_which_nothing_can_be_told_is_not_taken_for_none(tmp_path: Path, monkeypatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(PermissionError):
+        decode(tmp_path / "x", 8, 3)
+
+
+def test_a_decoder_without_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object) -> None:
+        raise OSError("out of memory error when reading image file")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(MemoryError):
+        decode(encoded("JPEG"), 8, 3)

@@ -171,6 +171,24 @@ def test_free_memory_is_shared_between_processes(monkeypatch: pytest.MonkeyPatch
     assert pictures.workers() <= max(1, (os.cpu_count() or 1) // 4)
 
 
+@pytest.mark.parametrize(
+    ("told", "count"),
+    [
+        ({}, 1),
+        ({"LOCAL_WORLD_SIZE": "3"}, 3),
+        ({"SLURM_STEP_TASKS_PER_NODE": "4(x2),3"}, 4),
+        ({"SLURM_STEP_TASKS_PER_NODE": "8"}, 8),
+        ({"LOCAL_WORLD_SIZE": "2", "SLURM_STEP_TASKS_PER_NODE": "8"}, 2),
+    ],
+)
+def test_processes_of_this_machine_are_counted(monkeypatch, told: dict[str, str], count: int) -> None:
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_STEP_TASKS_PER_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert placement.processes() == count
+
+
 def test_warnings_of_other_threads_are_left_alone(tmp_path: Path) -> None:
     """Decoding in the background must not switch off what the rest of the program is warned of."""
     Image.new("L", (4, 4)).save(tmp_path / "0.png", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")

@@ -133,3 +133,27 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ValueError, match=r"pip install 'kontrast\[timm\]', or write encoder=ResNet"):
         Timm().build((3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("operator torchvision::nms does not exist"),
+        ModuleNotFoundError("No module named 'torchvision'", name="torchvision"),
+        AttributeError("partially initialized module 'torchvision' has no attribute 'extension'"),
+    ],
+)
+def test_a_torchvision_that_does_not_fit_is_named(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+
+    original = builtins.__import__
+
+    def failing(name: str, *given: Any, **options: Any) -> Any:
+        if name == "timm":
+            raise error
+        return original(name, *given, **options)
+
+    monkeypatch.setattr(builtins, "__import__", failing)
+    with pytest.raises(ValueError, match=r"torchvision that it uses does not fit torch \d") as found:
+        Timm().build((3, 32, 32))
+    assert "pip install" not in str(found.value)

@@ -56,6 +56,37 @@ def test_small_views_have_the_usual_sides(side: int, small: int) -> None:
     )
 
 
+def test_small_views_of_pictures_that_are_not_cropped_are_crops_all_the_same() -> None:
+    recipe = Recipe(crop=None, order=("flip", "jitter", "grayscale", "blur"))
+    pairing = Augmented(recipe=recipe, small=2)
+    assert [view.shape[-1] for view in shown(pairing).views] == [32, 32, 24, 24]
+    assert [*smaller(recipe, 32).steps()] == ["crop", "flip", "jitter", "grayscale", "blur"]
+    placed = Recipe(crop=None, order=("flip", "crop", "jitter", "grayscale", "blur"))
+    assert [*smaller(placed, 32).steps()][:2] == ["flip", "crop"]
+
+
+def test_a_crop_that_is_none_needs_small_views_of_its_own() -> None:
+    other = Recipe(crop=Blur())
+    with pytest.raises(ValueError, match=r"the recipe has Blur in its place.*pairing\.local\.crop\.scale="):
+        Augmented(recipe=other, small=2)
+    assert Augmented(recipe=other, small=2, local=Recipe()).recipes(32, 32)[2] == Recipe()
+    assert Augmented(recipe=other).small == 0
+
+
+def test_labels_of_data_that_are_not_here_are_believed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(dataset: Digits) -> tuple[str, ...]:
+        raise FileNotFoundError("they are not here")
+
+    pairing = Augmented(key="label")
+    monkeypatch.setattr(Digits, "classes", property(absent))
+    pairing.check(Digits())
+    with pytest.raises(ValueError, match=r"Digits has no labels to pair by; write pairing\.key=index"):
+        shown(pairing)
+    monkeypatch.setattr(Digits, "classes", ())
+    with pytest.raises(ValueError, match=r"Digits has no labels to pair by; write pairing\.key=index"):
+        pairing.check(Digits())
+
+
 def test_small_views_show_small_parts() -> None:
     pairing = Augmented(recipe=Recipe(flip=None, jitter=None, grayscale=None, blur=None), small=1)
     crop = pairing.recipes(32, 32)[2].crop

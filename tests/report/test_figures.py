@@ -105,7 +105,7 @@ def test_curves_of_any_numbers_in_any_order():
     with style(), warnings.catch_warnings():
         warnings.simplefilter("error")
         (found,) = curves([{"step": step, "loss": v} for step, v in zip((9, 3, 4, 1, 7, 8, 2), values, strict=True)])
-    assert "loss from 1.0e-320 to nan" in found.alt
+    assert "loss from 1.0e-320 to 5.000" in found.alt
 
 
 def test_long_curves_are_thinned():
@@ -120,7 +120,10 @@ def test_curves_with_gaps_and_without_points():
     with style(), warnings.catch_warnings():
         warnings.simplefilter("error")
         (found,) = curves([{"step": i, "loss": v} for i, v in enumerate(values)])
+        (late,) = curves([{"step": i, "loss": v} for i, v in enumerate([float("nan"), 3.0, float("inf")])])
+        (never,) = curves([{"step": 1, "loss": float("nan")}])
     assert found.png[:4] == b"\x89PNG"
+    assert "loss from 3.000 to 3.000" in late.alt and "loss never finite" in never.alt
 
 
 def test_the_rolling_mean_is_a_mean_of_finite_neighbors():

@@ -9,11 +9,11 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from kontrast import methods, train
+from kontrast import checkpoints, methods, train
 from kontrast.checkpoints import Checkpoint, fingerprint
 from kontrast.datasets import Digits
 from kontrast.encoders import Conv, Mlp
-from kontrast.optimizers import SGD
+from kontrast.optimizers import LARS, SGD, AdamW, Muon
 from kontrast.run import Run
 from kontrast.schedules import Plateau
 from kontrast.training import NonFinite, OutOfMemory, Trainer, failures
@@ -90,6 +90,54 @@ def test_a_step_that_overflows_in_float16_is_skipped_and_the_scale_halved():
     assert trainer.step > trainer.skipped
     changed = [name for name, value in before.items() if not torch.equal(value, trainer.tensors()[name])]
     assert changed
+
+
+def overflowing(trainer, times):
+    """A loss scale that halves so many times before a gradient is finite."""
+    trainer.precision.scaler.load_state_dict({**trainer.precision.scaler.state_dict(), "scale": 2.0 ** (12 + times)})
+    trainer.learned[0].register_hook(lambda grad: grad * (torch.inf if trainer.skipped < times else 1.0))
+    return trainer
+
+
+@pytest.mark.parametrize("stop", [None, 1, 3])
+def test_the_average_starts_at_the_first_step_that_is_taken(stop):
+    trainer = overflowing(Trainer(latents(precision="float16", average=0.75), CPU), 2)
+    for step in range(3):
+        if step == stop:
+            trainer = overflowing(resumed(trainer), 2)
+        trainer.advance()
+    assert (trainer.step, trainer.skipped) == (3, 2)
+    first = [value.detach().clone() for value in trainer.model.student.parameters()]
+    averaged = [*trainer.average.student.parameters()]
+    assert all(torch.equal(one, other) for one, other in zip(averaged, first, strict=True))
+    if stop == 3:
+        trainer = resumed(trainer)
+    trainer.advance()
+    for mean, one, two in zip(
+        trainer.average.student.parameters(), first, trainer.model.student.parameters(), strict=True
+    ):
+        torch.testing.assert_close(mean, 0.75 * one + 0.25 * two)
+
+
+def test_a_resumed_run_goes_on_counting_what_it_skipped():
+    trainer = overflowing(Trainer(latents(precision="float16"), CPU), 2)
+    for _ in range(3):
+        trainer.advance()
+    assert resumed(trainer).skipped == trainer.skipped == 2
+    assert not any("skipped" in name for name in stepped(latents(), 1).tensors())
+
+
+def test_a_step_that_overflows_leaves_a_row_that_is_json(tmp_path, monkeypatch):
+    def refuse(word):
+        raise ValueError(word)
+
+    build = Trainer._build
+    monkeypatch.setattr(Trainer, "_build", lambda self: (build(self), overflowing(self, 2)))
+    run = train(latents(precision="float16", steps=4), tmp_path / "run", console=QUIET)
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line, parse_constant=refuse) for line in lines]
+    assert [row["skipped"] for row in rows] == [1, 2, 2, 2]
+    assert ["gradient_norm" in row for row in rows] == [False, False, True, True]
 
 
 def test_a_gradient_that_no_scale_makes_finite_ends_a_run_in_float16():
@@ -212,6 +260,49 @@ def test_memory_that_lacks_is_said_with_what_would_fit(error, monkeypatch):
     with pytest.raises(OutOfMemory, match=r"did not suffice for batch=64.*no parameter was changed.*write micro=(\d+)"):
         trainer.advance()
     assert fingerprint(trainer.tensors()) == before
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "tensors"), [(SGD(momentum=0.0), 0), (SGD(), 1), (LARS(), 1), (AdamW(), 2)], ids=str
+)
+def test_what_is_owed_is_what_a_step_then_makes(optimizer, tensors):
+    trainer = Trainer(latents(optimizer=optimizer), CPU)
+    size = sum(p.nbytes for p in trainer.learned)
+    assert failures._owed(trainer) == pytest.approx(size * (1 + tensors), rel=0.01)
+    trainer.advance()
+    assert failures._owed(trainer) == 0
+    trainer.optimizer.zero_grad(set_to_none=True)
+    assert failures._owed(trainer) == size
+
+
+def test_each_kind_of_parameter_owes_what_its_optimizer_keeps():
+    trainer = Trainer(latents(optimizer=Muon()), CPU)
+    owed = failures._owed(trainer)
+    trainer.advance()
+    made = [v for s in trainer.optimizer.state_dict()["state"].values() for v in s.values() if v is not None and v.ndim]
+    assert owed == pytest.approx(sum(v.nbytes for v in made) + sum(p.nbytes for p in trainer.learned), rel=0.01)
+
+
+def test_the_advice_leaves_room_for_gradients_and_state(monkeypatch):
+    trainer = Trainer(latents(), CPU)
+    owed, each = failures._owed(trainer), failures._each(trainer)
+    largest = max(p.nbytes for p in trainer.learned)
+    monkeypatch.setattr(failures, "_free", lambda device: owed + 2 * largest + 8 * each * failures.MARGIN)
+    assert "write micro=8 " in failures.advice(trainer, False)
+    monkeypatch.setattr(failures, "_free", lambda device: owed)
+    assert "state alone take" in failures.advice(trainer, False)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("a sentence"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_memory_that_lacks_for_saving_is_one_sentence(error, tmp_path, monkeypatch):
+    def lacking(*given):
+        raise error
+
+    monkeypatch.setattr(checkpoints, "save", lacking)
+    with pytest.raises(OutOfMemory, match=r"after step 2 the memory did not suffice to save it.*resume=True out="):
+        train(latents(steps=2), tmp_path / "run", console=QUIET)
 
 
 def test_the_smallest_micro_batch_has_nothing_below_it(monkeypatch):

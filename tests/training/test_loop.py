@@ -1,4 +1,5 @@
 import json
+import signal
 from contextlib import contextmanager
 
 import pytest
@@ -11,6 +12,7 @@ from kontrast import checkpoints, tiles, train
 from kontrast.encoders import Conv
 from kontrast.objectives import InfoNCE
 from kontrast.training import NonFinite, loop, trainer
+from kontrast.training.interrupts import Interrupts
 
 from small import digits, latents
 
@@ -280,3 +282,43 @@ def test_a_state_that_is_not_finite_is_never_saved(tmp_path, monkeypatch):
     with pytest.raises(NonFinite, match=r"after step 6 .* not saved"):
         train(latents(), tmp_path / "run", save_seconds=0.0, console=QUIET)
     assert checkpoints.latest(tmp_path / "run" / "checkpoints")[0].step == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"save_seconds": float("nan")},
+            "save_seconds is a number of seconds from 0 on, not nan; write save_seconds=60",
+        ),
+        ({"save_seconds": -1.0}, "save_seconds is a number of seconds from 0 on, not -1.0"),
+        ({"wait_seconds": -1.0}, "wait_seconds is a positive number of seconds, not -1.0; write wait_seconds=600"),
+        ({"wait_seconds": float("nan")}, "wait_seconds is a positive number"),
+    ],
+)
+def test_times_that_mean_nothing_are_refused(options, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        train(latents(steps=1), tmp_path / "run", console=QUIET, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_leaving_at_a_signal_is_no_error_on_the_command_line(tmp_path, monkeypatch, capsys):
+    from kontrast.cli import main
+
+    advance = loop.Trainer.advance
+    monkeypatch.setattr(loop.Trainer, "advance", lambda self: (signal.raise_signal(signal.SIGTERM), advance(self))[1])
+    words = ["data=Digits", "encoder=Conv", "encoder.width=4", "head.hidden=16", "batch=32", "steps=4", "online=False"]
+    assert main(["train", "simclr", *words, f"out={tmp_path / 'run'}"]) == 128 + signal.SIGTERM
+    said = capsys.readouterr().err
+    assert "left: stopped at step 1 of 4" in said and "error" not in said
+
+
+def test_processes_whose_torchrun_is_gone_are_asked_to_leave(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    alone = Interrupts()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    started = Interrupts()
+    assert started.asked() == 0
+    monkeypatch.setattr("os.getppid", lambda: 1)
+    assert started.asked() == signal.SIGHUP
+    assert alone.asked() == 0

@@ -32,6 +32,15 @@ def test_a_resumed_run_takes_back_what_came_after_its_step(step, tmp_path, monke
     assert [(row["step"], row["loss"]) for row in rows] == expected
 
 
+def test_what_json_cannot_say_is_left_out(tmp_path):
+    seen = []
+    with Records(tmp_path, 0) as records:
+        records.trackers[0].row = seen.append
+        records.write({"step": 1, "loss": 2.0, "gradient_norm": float("inf"), "gradient/head": float("nan")})
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": 2.0}\n'
+    assert seen == [{"step": 1, "loss": 2.0}]
+
+
 @pytest.mark.parametrize("line", ["5", "[1]", "null", '"step"', '{"step": "1"}', '{"step": null}', '{"step": 1', ""])
 def test_a_line_that_is_no_row_is_dropped(line, tmp_path):
     good = json.dumps({"step": 1, "loss": 2.0})

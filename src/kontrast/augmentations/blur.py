@@ -9,11 +9,8 @@ from torch import Tensor
 from kontrast.augmentations.augmentation import Augmentation
 from kontrast.augmentations.chance import chosen, probability
 from kontrast.augmentations.shares import drawn
-from kontrast.augmentations.taps import Taps, across, down
+from kontrast.augmentations.taps import Taps, across, balanced, down
 from kontrast.draws import Noise
-
-LEAST = 1e-20
-"""A weight below this one, beside 1 in the middle, is 0: products of numbers that small are slow."""
 
 
 @chz.chz
@@ -61,13 +58,14 @@ def blurred(images: Tensor, sigma: Tensor, radius: int) -> Tensor:
 
 
 def _gaussian(sigma: Tensor, radius: int) -> Tensor:
-    """Kernels [n, 2 radius + 1] of standard deviations sigma [n], each of sum 1."""
+    """Kernels [n, 2 radius + 1] of standard deviations sigma [n], each of sum 1 to the last bit."""
     offset = torch.arange(-radius, radius + 1, device=sigma.device)
     width = torch.where(sigma > 0, sigma, 1.0)[:, None]
     kernel = torch.exp(-0.5 * (offset / width).square())
-    kernel *= (sigma[:, None] > 0) & (kernel > LEAST)
+    kernel *= sigma[:, None] > 0
     kernel[:, radius] = 1.0
-    return kernel / kernel.sum(1, keepdim=True)
+    middle = torch.full((len(kernel), 1), radius, device=kernel.device)
+    return balanced(kernel / kernel.sum(1, keepdim=True), middle)
 
 
 def _convolved(images: Tensor, kernel: Tensor) -> Tensor:

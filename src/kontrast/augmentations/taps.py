@@ -12,6 +12,9 @@ from torch import Tensor
 
 from kontrast.augmentations.compiled import fused
 
+STEPS = 1 << 24
+"""Weights are whole multiples of 1 / STEPS, of which float32 holds every one from 0 to 1."""
+
 
 class Taps(NamedTuple):
     """For each line of the result the lines that it is a sum of, int64 [n, out, k], and their weights [n, out, k]."""
@@ -23,6 +26,16 @@ class Taps(NamedTuple):
         """Those with True in `mirror`, bool [n], with their result the other way round."""
         line, weight = (torch.where(mirror[:, None, None], each.flip(1), each) for each in self)
         return Taps(line, weight)
+
+
+def balanced(weight: Tensor, main: Tensor) -> Tensor:
+    """Weights [..., k] >= 0 of sum 1 up to rounding, as weights whose sum is 1 to the last bit in any order.
+
+    What the others lose by it goes to the one at `main`, int64 [..., 1]. A mean by such weights of numbers in [0, 1] is
+    in [0, 1], for rounding never turns the order of two sums.
+    """
+    weight = weight.mul(STEPS).floor_().scatter_(-1, main, 0.0)
+    return weight.scatter_(-1, main, STEPS - weight.sum(-1, keepdim=True)).div_(STEPS)
 
 
 def down(images: Tensor, rows: Taps) -> Tensor:

@@ -76,14 +76,15 @@ def show_command(words: list[str]) -> None:
     if not words:
         raise ValueError(f"say which method to show: kontrast show METHOD, one of {', '.join(methods.known())}")
     method = methods.get(words[0])
-    before, here = values(method()), values(method.read(words[1:]))
+    here = values(method.read(words[1:]))
+    preset = {path: part.__name__ if isinstance(part, type) else part for path, part in method.values.items()}
     said = [word.partition("=")[0] for word in words[1:]]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("field", "value", "from", "meaning"):
         table.add_column(heading, no_wrap=heading == "field")
     for path, value in here.items():
         spoken = any(path == name or (name[:3] == "..." and f".{path}".endswith(name[2:])) for name in said)
-        kept = path in method.values and before.get(path) == value
+        kept = path in preset and preset[path] == value
         origin = "command line" if spoken else method.name if kept or path == "method" else "default"
         style = "bold green" if spoken else "bold" if origin == method.name else ""
         table.add_row(Text(path), Text(str(value), style), Text(origin, "dim"), Text(_meaning(path, here), "dim"))

@@ -96,9 +96,9 @@ def check_data(word: str, given: dict[str, str]) -> None:
     """Print everything that is wrong with a data set, or with a folder of pictures."""
     known = parts.known(Dataset)
     if word not in known and Path(word).expanduser().is_dir():
-        dataset: Dataset = built(ImageFolder, {"root": word, **given}, "data")
+        dataset: Dataset = built(ImageFolder, {"root": word, **given})
     else:
-        dataset = built(known[parts.choose(word, known, "data set or folder")], given, "data")
+        dataset = built(known[parts.choose(word, known, "data set or folder")], given)
     faults = check(dataset)
     for fault in faults:
         print(f"{plain(fault.where)}: {plain(fault.what, 2000)}")
@@ -129,8 +129,10 @@ def preview_data(method: str, given: dict[str, str]) -> None:
     if out.suffix.lower() != ".png":
         raise ValueError(f"a preview is a PNG file, not {out.name}; write out=preview.png")
     experiment = methods.get(method).read([f"{field}={value}" for field, value in given.items()])
+    source = experiment.data.open("train", place="streamed")
+    count = count if source.count is None else min(count, source.count)
     draws = Draws(experiment.seed, 0, count)
-    things = experiment.data.open("train", place="streamed").batch(draws)
+    things = source.batch(draws)
     views = experiment.pairing(things, experiment.data, draws)
     if not drawable(things.observations):
         raise ValueError(f"{type(experiment.data).__name__} shows no pictures of 1 or 3 channels, so there is no sheet")

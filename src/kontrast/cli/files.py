@@ -15,6 +15,7 @@ from kontrast.export.network import Format
 from kontrast.passes import Layer
 from kontrast.run import Run
 from kontrast.text import plain
+from kontrast.training.devices import chosen as chosen_device
 
 EMBED = {"out", "layer", "samples", "skip", "checkpoint", "device"}
 NAMED = 20
@@ -33,6 +34,7 @@ def embed_command(words: list[str]) -> None:
     samples, skip = (
         whole_number(field, given.get(field, default)) for field, default in (("samples", "1"), ("skip", "0"))
     )
+    device = str(chosen_device(given.get("device", "cpu"), None))
     with _bar("embedding") as bar:
         task = bar.add_task("")
         found = embed(
@@ -43,7 +45,7 @@ def embed_command(words: list[str]) -> None:
             samples=samples,
             skip=skip,
             step=_step(given),
-            device=given.get("device", "cpu"),
+            device=device,
             tell=lambda done, total: bar.update(task, completed=done, total=total),
         )
     beside = ", ".join(name for name in found.columns if name != "feature")

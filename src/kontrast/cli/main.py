@@ -102,8 +102,10 @@ def _run(command: str, words: list[str]) -> int:
         return 1
     except (MemoryError, RuntimeError) as error:
         short = isinstance(error, MemoryError) or any(words in str(error) for words in SHORT)
-        _say("error", OUT_OF_MEMORY if short else _line(error))
-        return getattr(error, "status", 1)
+        own = isinstance(error, MemoryError) and str(error)  # it says itself what did not fit
+        status: int | None = getattr(error, "status", None)  # training was asked to stop by a signal
+        _say("error" if status is None else "left", OUT_OF_MEMORY if short and not own else _line(error))
+        return 1 if status is None else status
     except KeyboardInterrupt:
         _say("left", "interrupted")
         return 128 + signal.SIGINT

@@ -9,10 +9,10 @@ from typing import Any
 
 import chz
 from chz.blueprint import Castable
-from chz.blueprint._entrypoint import EntrypointException
 from rich.console import Console
 
 from kontrast import methods, parts
+from kontrast.blueprints import make
 from kontrast.parts import Part
 from kontrast.probes import Probe
 from kontrast.report import print_scores
@@ -33,11 +33,13 @@ WHERE = {
 """Arguments of `train` that say where and how, not what: no part of the experiment."""
 
 
+FIELD = re.compile(r"((?:\.\.\.)?\w+(?:\.\w+)*)=(.*)", re.DOTALL)
+
+
 def split_words(words: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Words as they are, and field=value arguments by field."""
-    named = [word for word in words if "=" not in word]
-    given = dict(word.split("=", 1) for word in words if "=" in word)
-    return named, given
+    """Words as they are, and field=value arguments by field. A path with an equals sign is a word, as in ./a=b."""
+    found = [(word, FIELD.fullmatch(word)) for word in words]
+    return [word for word, field in found if not field], {field[1]: field[2] for _, field in found if field}
 
 
 def truth(text: str, field: str) -> bool:
@@ -102,19 +104,23 @@ def whole_number(field: str, text: str) -> int:
     return int(text)
 
 
-def built(cls: type[Part], given: Mapping[str, str], where: str) -> Any:
+def built(cls: type[Part], given: Mapping[str, str]) -> Any:
     """A part from fields as a command line says them; ValueError where a field is unknown, missing or cannot be read.
 
-    `where` is what stands before the dot of such fields elsewhere.
+    Fields of the parts that it holds have dots, as in of.root.
     """
+    names = chz.chz_fields(cls)
     for field in given:
-        parts.choose(field, chz.chz_fields(cls), f"field of {cls.__name__}")
+        if not names:
+            raise ValueError(f"there is no field of {cls.__name__}, which has no options; leave out {field}=")
+        parts.choose(field.split(".")[0] or field, names, f"field of {cls.__name__}")
+    plan: chz.Blueprint[Any] = chz.Blueprint(cls).apply({field: Castable(text) for field, text in given.items()})
     try:
-        return chz.Blueprint(cls).apply({field: Castable(text) for field, text in given.items()}).make()
-    except (EntrypointException, TypeError) as error:
+        return make(plan)
+    except ValueError as error:
         if missing := re.search(r"Missing required arguments for parameter\(s\): (.+)", str(error)):
             raise ValueError(f"{cls.__name__} needs {missing[1]}; write {missing[1].split(', ')[0]}=...") from None
-        raise ValueError(f"an option of {where} cannot be read: {str(error).splitlines()[0]}") from None
+        raise
 
 
 def choose_probes(names: list[str], options: dict[str, str], run: Run) -> list[Probe]:
@@ -134,7 +140,7 @@ def choose_probes(names: list[str], options: dict[str, str], run: Run) -> list[P
     made: list[Probe] = []
     for name in chosen:
         own = {f.partition(".")[2]: v for f, v in options.items() if f.partition(".")[0].lower() == name}
-        made.append(built(known[name], own, name))
+        made.append(built(known[name], own))
     return made
 
 

@@ -6,12 +6,15 @@ ordinary files are taken; the archive's own owners, modes and times are not.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -22,16 +25,27 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 PIECE = 1 << 20
+NAME = 255
+"""Bytes that a name may have on the disks of all systems."""
 HEADERS = 4096
 """Bytes that a tar archive may spend on each member beside its content."""
-
-
 TAR_KINDS: dict[str, Callable[[tarfile.TarInfo], bool]] = {
     "a link": lambda entry: entry.issym() or entry.islnk(),
     "a file with holes": tarfile.TarInfo.issparse,
     "folder": tarfile.TarInfo.isdir,
     "file": tarfile.TarInfo.isreg,
 }
+DAMAGE = (
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
+"""What readers raise of data that are not what they should be, beside a ValueError and an OSError without a number."""
 
 
 class Bounds(NamedTuple):
@@ -70,8 +84,15 @@ def unpack(
         return _place(growing / bounds.top, folder / bounds.top)
     except ValueError as error:
         raise ValueError(f"{archive} cannot be unpacked: {error}") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise ValueError(f"{archive} cannot be unpacked: it is damaged ({error or type(error).__name__})") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"{archive} cannot be unpacked: it holds a path that is too long for {folder}") from error
+        # Damaged data may lead to a place that no file has, and bz2 knows no number. Others are the system's.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise ValueError(f"{archive} cannot be unpacked: it is damaged ({error.strerror or error})") from error
     finally:
         shutil.rmtree(growing, ignore_errors=True)
 
@@ -111,6 +132,8 @@ def _checked(member: _Member, top: str) -> str:
         raise ValueError(f"{name!r} is an absolute path")
     if ".." in path.parts:
         raise ValueError(f"{name!r} leads out of its folder")
+    if any(len(os.fsencode(part)) > NAME for part in path.parts if part.isprintable()):
+        raise ValueError(f"{name[:40]!r}... is a longer name than the {NAME} bytes that are allowed")
     if not name.isprintable() or "\\" in name:
         raise ValueError(f"{name!r} has signs that no file should have in its name")
     if member.kind not in ("file", "folder"):

@@ -34,8 +34,10 @@ def decode(contents: Sequence[Path | bytes], size: int, channels: int, out: NDAr
                 files[position] = file
             else:
                 out[position] = pictures.decode(content, size, channels)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             faults[position] = str(error)
+        except OSError as error:
+            faults[position] = pictures.unread(error)
     for start in range(0, len(files), BATCH):
         some = list(files)[start : start + BATCH]
         try:
@@ -65,12 +67,14 @@ def _jpeg(content: Path | bytes) -> bytes | None:
     """The bytes of a JPEG in color or gray that is not too large, judged by its header; None for anything else."""
     from PIL import Image
 
-    if isinstance(content, Path) and not content.is_file():
+    if isinstance(content, Path) and pictures.length(content) is None:
         return None
     file = content.read_bytes() if isinstance(content, Path) else content
     try:
         with Image.open(io.BytesIO(file), formats=("JPEG",)) as image:
             plain = image.mode in ("RGB", "L") and image.width * image.height <= pictures.PIXELS
+    except MemoryError:
+        raise
     except Exception:
         return None
     return file if plain else None

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kontrast.datasets.pictures import workers
+from kontrast.datasets.pictures import Passing, workers
 from kontrast.files import write_json
 
 BLOCK = 1 << 22
@@ -36,6 +36,14 @@ Result = TypeVar("Result")
 
 class NoRoom(OSError):
     """The cache folder cannot take the pictures."""
+
+
+class Unread(Exception):
+    """Files that could not be read this time. The rest is kept; `faults` has all that is wrong, by the numbers."""
+
+    def __init__(self, faults: dict[int, str]) -> None:
+        super().__init__(f"{len(faults)} pictures cannot be read")
+        self.faults = faults
 
 
 class Plan(NamedTuple):
@@ -102,14 +110,18 @@ def find(plan: Plan) -> Decoded | None:
         sums = np.frombuffer(bytes.fromhex(written["sums"]), "<u4")
         faults = {int(number): str(fault) for number, fault in written["faults"].items()}
         size = (plan.folder / "pictures").stat().st_size
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     sound = written.get("sha256") == _seal(written) and written.get("shape") == list(plan.shape)
     return Decoded(plan, sums, faults) if sound and size == plan.rows * plan.row and len(sums) == plan.rows else None
 
 
 def make(plan: Plan, decode: Decode) -> Decoded:
-    """Decode into the folder what is not there yet; NoRoom, with one sentence, if it cannot take it."""
+    """Decode into the folder what is not there yet.
+
+    NoRoom, with one sentence, if it cannot take it. Unread if files could not be read this time: nothing is noted of
+    their blocks, which are decoded again the next time.
+    """
     from filelock import FileLock
 
     try:
@@ -146,12 +158,15 @@ def _decode(plan: Plan, decode: Decode) -> None:
         done = _resume(plan, file, journal)
         rest = [rows for rows in plan.blocks if rows.start not in done]
         for entry in _shown(spread(lambda rows: _block(plan, file.fileno(), decode, rows), rest), len(rest)):
-            journal.write(json.dumps(entry).encode() + b"\n")
-            journal.flush()
+            if not any(isinstance(fault, Passing) for fault in entry["faults"].values()):
+                journal.write(json.dumps(entry).encode() + b"\n")
+                journal.flush()
             done[entry["start"]] = entry
         os.fsync(file.fileno())
     entries = [done[rows.start] for rows in plan.blocks]
     faults = {number: fault for entry in entries for number, fault in entry["faults"].items()}
+    if any(isinstance(fault, Passing) for fault in faults.values()):
+        raise Unread({int(number): fault for number, fault in faults.items()})
     written: dict[str, Any] = {"shape": list(plan.shape), "sums": "".join(e["sums"] for e in entries), "faults": faults}
     write_json(plan.folder / "manifest.json", written | {"sha256": _seal(written)})
     (plan.folder / "journal").unlink()
@@ -180,7 +195,7 @@ def _resume(plan: Plan, file: IO[bytes], journal: IO[bytes]) -> dict[int, dict[s
             stored = os.pread(file.fileno(), len(rows) * plan.row, rows.start * plan.row)
             if _sums(np.frombuffer(stored, np.uint8).reshape(len(rows), -1)) == entry["sums"]:
                 done[rows.start] = entry
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # the line was being written
     if journal.tell() and not line.endswith(b"\n"):
         journal.write(b"\n")

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,10 +47,12 @@ class Files:
         return dali.BATCH if self.decoder == "dali" else TOGETHER
 
     def decode(self, numbers: Sequence[int], out: NDArray[np.uint8]) -> dict[int, str]:
-        """Decode pictures into an array, in this thread; what is wrong with those that cannot be, by their numbers."""
+        """Decode pictures into an array, in this thread; what is wrong with those that cannot be, by their numbers.
+
+        What is wrong is a `Passing` where a file could not be read this time. A MemoryError names the picture.
+        """
         if self.decoder == "dali":
-            found = dali.decode([self.content(number) for number in numbers], self.size, self.channels, out)
-            return {numbers[position]: fault for position, fault in found.items()}
+            return self._decode_together(numbers, out)
         faults: dict[int, str] = {}
         for position, number in enumerate(numbers):
             try:
@@ -58,8 +60,18 @@ class Files:
             except ValueError as error:
                 faults[number] = str(error)
             except OSError as error:
-                faults[number] = f"it cannot be read ({error.strerror or error})"
+                faults[number] = pictures.unread(error)
+            except MemoryError as error:
+                raise MemoryError(f"no memory is left to decode {self.names[number]!r} in {self.base}") from error
         return faults
+
+    def _decode_together(self, numbers: Sequence[int], out: NDArray[np.uint8]) -> dict[int, str]:
+        try:
+            found = dali.decode([self.content(number) for number in numbers], self.size, self.channels, out)
+        except MemoryError as error:
+            some = f"{self.names[numbers[0]]!r} and the {len(numbers) - 1} after it"
+            raise MemoryError(f"no memory is left to decode {some} in {self.base}") from error
+        return {numbers[position]: fault for position, fault in found.items()}
 
     def decode_all(self, out: NDArray[np.uint8] | None = None) -> dict[int, str]:
         """Decode all pictures with all cores, into an array or to see whether it can be done; what is wrong."""
@@ -76,7 +88,7 @@ class Files:
         numbers, content = rows.tolist(), self.content
         stamp = None if self.stamp is None else f"{self.stamp} {numbers}"
         names = [self.names[number] for number in numbers]
-        return Files(self.title, self.base, names, lambda row: content(numbers[row]), self.size, self.channels, stamp)
+        return replace(self, names=names, content=lambda row: content(numbers[row]), stamp=stamp)
 
     def weight(self) -> int:
         """Bytes of the files, which say better than their number how long they take to decode."""
@@ -90,7 +102,8 @@ class Files:
     def key(self) -> str:
         """What changes whenever something else would be decoded: files by path, size and time, and the decoder."""
         digest = hashlib.blake2b(digest_size=12)
-        decoder = dali.version() if self.decoder == "dali" else pictures.decoder()
+        # DALI leaves to Pillow what is no JPEG.
+        decoder = pictures.decoder() + (f" {dali.version()}" if self.decoder == "dali" else "")
         digest.update(f"{decoder} {self.shape} {len(self)} {self.stamp}\n".encode())
         if self.stamp is None:
             digest.update(os.fsencode(self.base.resolve()))

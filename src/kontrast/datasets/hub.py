@@ -6,6 +6,8 @@ import contextlib
 import functools
 import hashlib
 import importlib
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 
 import chz
 
+from kontrast.datasets.dataset import Fault
 from kontrast.datasets.picture_files import PictureFiles, Row
+from kontrast.datasets.stores import Holding
 from kontrast.views import Split
 
 
@@ -53,6 +57,14 @@ class Hub(PictureFiles):
 
     def base(self) -> Path:
         return Path(self.path).expanduser()
+
+    def hold(self, split: Split) -> Holding:
+        if len(gone := self._gone()) > self.skip:
+            raise self._refusal(gone)
+        return super().hold(split)
+
+    def faults(self, split: Split) -> list[Fault]:
+        return [Fault(name, fault) for name, fault in self._gone().items()] + super().faults(split)
 
     def rows(self, split: Split) -> Sequence[Row]:
         split_name, table = self._name(split), self._open(split)
@@ -97,6 +109,13 @@ class Hub(PictureFiles):
     def stamp(self, split: Split) -> str:
         made = [file["filename"] for file in self._open(split).cache_files]
         return f"{self._name(split)} {self.image} {_state(self.path)} {_listed(map(Path, made))}"
+
+    def _gone(self) -> dict[str, str]:
+        """Links of a folder that lead nowhere: `datasets` would leave them out without a word."""
+        base = self.base()
+        links = (path for path in base.rglob("*") if path.is_symlink() and not os.path.exists(path))
+        names = sorted(path.relative_to(base).as_posix() for path in links if not path.name.startswith("."))
+        return dict.fromkeys(names, "it is a link to a file that is not there")
 
     def _name(self, split: Split) -> str:
         return self.train if split == "train" else self.test
@@ -148,6 +167,10 @@ def _load(path: str, name: str | None, split: str, state: str) -> Any:
         ) from error
     except Exception as error:  # damaged files end in whatever their readers raise
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        if there := re.match(r"Unknown split .*\['([^']+)'", reason):
+            reason = (
+                reason.rstrip(".") + f"; parts of one can be the splits: train={there[1]}[:80%] test={there[1]}[80%:]"
+            )
         raise ValueError(f"{path} cannot be read as a data set of Hugging Face ({reason})") from error
 
 
@@ -155,9 +178,10 @@ def _load(path: str, name: str | None, split: str, state: str) -> Any:
 def _offline() -> Iterator[None]:
     """Keeps Hugging Face's packages from connecting: what they do when HF_HUB_OFFLINE is set, which they read once.
 
-    And from drawing bars where there is no terminal.
+    And from drawing bars where there is no terminal, and from telling of what ends in an error, which tells it better.
     """
     library = _library()
+    level = library.logging.get_verbosity()
     places: list[Any] = [library.config, importlib.import_module("huggingface_hub.constants")]
     before, bars = [place.HF_HUB_OFFLINE for place in places], library.is_progress_bar_enabled()
     try:
@@ -165,8 +189,10 @@ def _offline() -> Iterator[None]:
             place.HF_HUB_OFFLINE = True
         if not sys.stderr.isatty():
             library.disable_progress_bars()
+        library.logging.set_verbosity(library.logging.CRITICAL)
         yield
     finally:
+        library.logging.set_verbosity(level)
         for place, value in zip(places, before, strict=True):
             place.HF_HUB_OFFLINE = value
         if bars:
@@ -191,6 +217,9 @@ def _state(path: str) -> str:
 def _listed(files: Any) -> str:
     digest = hashlib.blake2b(digest_size=12)
     for file in files:
-        stat = file.stat()
-        digest.update(f"{file} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        found = ""
+        with contextlib.suppress(OSError):  # a link to nothing: whoever decodes it tells of it
+            stat = file.stat()
+            found = f"{stat.st_size} {stat.st_mtime_ns}"
+        digest.update(f"{file} {found}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -37,7 +37,8 @@ class ImageFolder(PictureFiles):
     Pictures are the files named like one (.png, .jpg, .webp, .bmp ...), at any depth, except hidden ones. Content
     decides what they are: PNG, JPEG, WebP and BMP are read, turned as their EXIF orientation says, laid on white where
     they are transparent, brought to 8 bits, resized (bicubic, antialiased) so that the short side is `size`, and
-    cropped to the center. Other kinds, animations, damaged files and more than 89,478,485 pixels are refused.
+    cropped to the center. Other kinds, animations, damaged files and more than 89,478,485 pixels are refused; of the
+    four PNG alone has checksums, by which any damage is noticed.
 
     A FileNotFoundError if there is no such folder; a ValueError that lists every picture that cannot be read, if those
     are more than `skip`.

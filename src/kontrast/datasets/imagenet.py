@@ -63,8 +63,15 @@ class WordNetFolders(PictureFiles, ByHand):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The nouns of the classes, where LOC_synset_mapping.txt lies in `root`; else their WNIDs."""
-        return distinct(self.wnids, words(self.base() / WORDS))
+        """The nouns of the classes, where LOC_synset_mapping.txt lies in `root`; else their WNIDs.
+
+        FileNotFoundError where there is no `root` and the folders in it would have to say which classes there are.
+        """
+        wnids = self.wnids
+        try:
+            return distinct(wnids, words(self.base() / WORDS))
+        except FileNotFoundError:
+            return wnids
 
     def rows(self, split: Split) -> Sequence[Row]:
         base, wnids = self.base(), self.wnids

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import chz
 import torch
 
-from kontrast.datasets import dali
+from kontrast.datasets import dali, pictures
 from kontrast.datasets.dataset import Fault, Stored
 from kontrast.datasets.decoding import Files
 from kontrast.datasets.picture_store import Pictures
@@ -38,7 +38,7 @@ class PictureFiles(Stored):
 
     size: int = chz.field(default=64, doc="height and width of an observation in pixels")
     channels: int = chz.field(default=3, doc="3 for color, 1 for grayscale")
-    skip: int = chz.field(default=0, doc="so many pictures of a split may be unreadable: they are left out, and listed")
+    skip: int = chz.field(default=0, doc="so many pictures of a split may be damaged: they are left out, and listed")
     cached: bool = chz.field(default=True, doc="keep what was decoded in the cache folder, unless it is little")
     decoder: Literal["pillow", "dali"] = chz.field(
         default="pillow", doc="dali decodes JPEG on the GPU where there is one, with pip install 'kontrast[dali]'"
@@ -139,7 +139,9 @@ class PictureFiles(Stored):
         return bad
 
     def _refusal(self, faults: Mapping[str, str]) -> ValueError:
-        allowed = f", more than skip={self.skip} allows" if self.skip else ""
+        allowed = f", more than skip={self.skip} allows" if len(faults) > self.skip > 0 else ""
+        if self.skip and any(isinstance(fault, pictures.Passing) for fault in faults.values()):
+            allowed = f", and skip={self.skip} leaves out only those that are damaged"
         return ValueError(
             f"{len(faults)} of the pictures in {self.base()} cannot be read{allowed}, replace or remove them: "
             f"{_told(faults)}"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kontrast.datasets import decoded, pictures
-from kontrast.datasets.decoded import Decoded, NoRoom, Plan
+from kontrast.datasets.decoded import Decoded, NoRoom, Plan, Unread
 from kontrast.datasets.decoding import Files
 from kontrast.datasets.download import cache
 from kontrast.datasets.stores import Reader, Store
@@ -108,12 +108,17 @@ class Pictures(Store):
         if found_here is None and make:
             try:
                 found_here = decoded.make(plan, self.files.decode)
+            except Unread as error:
+                raise self.complain(error.faults) from error
             except NoRoom as error:
                 warnings.warn(f"{error}; until then they are decoded for every run", stacklevel=2)
         return None if found_here is None else (found_here, None)
 
     def unreadable(self) -> dict[int, str]:
-        """What is wrong with pictures, by their numbers: found by decoding all of them once, and then remembered."""
+        """What is wrong with pictures, by their numbers: found by decoding all of them once, and then remembered.
+
+        The error of `complain` where files could not be read this time, of which nothing is remembered.
+        """
         key, note = str(self.folder), self.folder / "faults.json"
         if key not in _faults:
             if not self.little and (found := self.kept(make=True)):
@@ -121,7 +126,10 @@ class Pictures(Store):
             elif (noted := _noted(note)) is not None:
                 _faults[key] = noted
             else:
-                _faults[key] = self.files.decode_all()
+                faults = self.files.decode_all()
+                if any(isinstance(fault, pictures.Passing) for fault in faults.values()):
+                    raise self.complain(faults)
+                _faults[key] = faults
                 with contextlib.suppress(OSError):
                     write_json(note, {str(number): fault for number, fault in _faults[key].items()})
         return _faults[key]
@@ -138,7 +146,8 @@ class Pictures(Store):
             kept.faults if at is None else {n: kept.faults[k] for n, k in enumerate(at.tolist()) if k in kept.faults}
         )
         if inside:
-            raise self.complain(inside)
+            told = f"{self.complain(inside)} (so it was found before; to look again, delete {kept.plan.folder})"
+            raise ValueError(told)
         return kept.read if at is None else lambda rows, out: kept.read(at[rows], out)
 
 
@@ -149,5 +158,5 @@ _faults: dict[str, dict[int, str]] = {}
 def _noted(path: Path) -> dict[int, str] | None:
     try:
         return {int(number): str(fault) for number, fault in json.loads(path.read_bytes()).items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None

@@ -8,6 +8,7 @@ the same in every place.
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -138,8 +139,9 @@ def free_host() -> int:
 
 
 def processes() -> int:
-    """Processes of one `torchrun` on this machine, which share it."""
-    return max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    """Processes of one `torchrun` or `srun` on this machine, which share it; of srun's, those of the fullest one."""
+    told = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_STEP_TASKS_PER_NODE") or "1"
+    return max(1, *(int(count) for count in re.sub(r"\(x\d+\)", "", told).split(",")))
 
 
 def size(count: int) -> str:

@@ -70,9 +70,12 @@ class Timm(Encoder):
         """What makes a model, and timm's description of this one; a ValueError if either is missing."""
         try:
             import timm
-        except (ImportError, RuntimeError) as error:
+        except (ImportError, RuntimeError, AttributeError) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == "timm":
+                raise ValueError("Timm needs timm: pip install 'kontrast[timm]', or write encoder=ResNet") from error
             raise ValueError(
-                f"Timm needs timm ({_first_line(error)}): pip install 'kontrast[timm]', or write encoder=ResNet"
+                f"timm is installed, but cannot be imported ({_first_line(error)}): the torchvision that it uses does "
+                f"not fit torch {torch.__version__}; install the one that does, or write encoder=ResNet"
             ) from error
         if not timm.is_model(self.model):
             choose(self.model, timm.list_models() + timm.list_pretrained(), "timm model")

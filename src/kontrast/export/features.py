@@ -61,8 +61,8 @@ def embed(
     With `samples` > 1 the values are means of so many passes with dropout, with the `concentration` and `spread` that
     `Run.encode` documents. `tell(done, all)` hears of the progress.
 
-    ValueError: no pictures, more than `skip` of them that cannot be read, which are named, or a run that was not
-    trained on square pictures. FileNotFoundError: no such folder.
+    ValueError: `out` is there already, no pictures, a folder that cannot be read, more than `skip` pictures that cannot
+    be read, which are named, or a run that was not trained on square pictures. FileNotFoundError: no such folder.
     """
     out, folder = Path(out), Path(folder).expanduser()
     choose(layer, get_args(Layer), "layer")
@@ -73,7 +73,7 @@ def embed(
     encode = _encoder(student, layer, samples, run.experiment.seed)
     skipped: dict[str, str] = {}
     rows, widths = 0, dict[str, int]()
-    with KINDS[out.suffix](out) as table:
+    with KINDS[out.suffix.lower()](out) as table:
         for number, (some, observations) in enumerate(_decoded(folder, names, shape, skipped, skip)):
             columns = _columns(encode, torch.from_numpy(observations), device, number)
             table.add([_legible(name) for name in some], columns)
@@ -86,9 +86,11 @@ def embed(
 
 
 def _shape(run: Run, out: Path) -> tuple[int, ...]:
-    """The shape of a picture, if a run was trained on square ones and `out` names a file for what becomes of them."""
-    if out.suffix not in KINDS:
+    """The shape of a picture, if a run was trained on square ones and `out` names a new file for what they become."""
+    if out.suffix.lower() not in KINDS:
         raise ValueError(f"features go to a .npz, .csv or .parquet file, not to {out.name}")
+    if out.exists():
+        raise ValueError(f"{out} is there already; give another out=, or delete it")
     shape = run.experiment.data.shape
     if len(shape) != 3 or shape[1] != shape[2]:
         raise ValueError(f"this run was trained on observations of shape {shape}, not on square pictures")
@@ -99,8 +101,14 @@ def listed(folder: Path) -> list[str]:
     """The paths below a folder of all that is named like a picture, sorted, with slashes; hidden ones left out."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; name a folder of pictures")
+
+    def fail(error: OSError) -> None:
+        raise ValueError(
+            f"the folder {error.filename} cannot be read ({error.strerror}); allow it, or name another folder"
+        ) from None
+
     found, seen = [], set[str]()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         real = os.path.realpath(here)
         folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
         if real not in seen:

@@ -47,9 +47,9 @@ def export(run: Run, out: Path | str, format: Format | None = None, *, step: int
     """
     out = Path(out)
     if format is None:
-        if out.suffix not in ENDINGS:
+        if out.suffix.lower() not in ENDINGS:
             raise ValueError(f"{out.name} does not say which format; write format=safetensors, or {', '.join(FORMATS)}")
-        format = ENDINGS[out.suffix]  # type: ignore[assignment]
+        format = ENDINGS[out.suffix.lower()]  # type: ignore[assignment]
     choose(str(format), FORMATS, "format")
     if out.exists():
         raise ValueError(f"{out} is there already; give another out=, or delete it")
@@ -66,6 +66,9 @@ def export(run: Run, out: Path | str, format: Format | None = None, *, step: int
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         partial = Path(folder, out.name if out.suffix in ENDINGS else f"{out.name}.pt2")
         writers[str(format)](partial, student, run.experiment.data.shape, about)
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)  # safetensors writes a file for its owner alone
         os.replace(partial, out)
     return out
 

@@ -20,6 +20,8 @@ SIDES = (0, 32, 96, 224)
 SMALL_SIDES = (0, 24, 58, 96)
 """Sides of small views, in pixels, that are usual beside pictures of SIDES; in between they are interpolated."""
 
+UNLABELED = "{} has no labels to pair by; write pairing.key=index"
+
 
 @chz.chz
 class Augmented(Pairing):
@@ -56,6 +58,12 @@ class Augmented(Pairing):
             raise ValueError(
                 f"answers come from all views or the large ones, not {self.answering!r}; write all or large"
             )
+        crop = self.recipe.crop
+        if self.small and self.local is None and not isinstance(crop, Crop | None):
+            raise ValueError(
+                f"small views take a Crop, and the recipe has {type(crop).__name__} in its place; say what they are, "
+                "as in pairing.local.crop.scale=0.05,0.14 pairing.local.crop.size=24"
+            )
 
     def check(self, dataset: Dataset) -> None:
         if len(dataset.shape) != 3:
@@ -63,8 +71,8 @@ class Augmented(Pairing):
                 f"{type(dataset).__name__} gives vectors, which cannot be augmented like pictures; "
                 "write pairing=Conditional, or choose a data set of pictures"
             )
-        if self.key == "label" and not dataset.classes:
-            raise ValueError(f"{type(dataset).__name__} has no labels to pair by; write pairing.key=index")
+        if self.key == "label" and not _labeled(dataset):
+            raise ValueError(UNLABELED.format(type(dataset).__name__))
 
     def recipes(self, height: int, width: int) -> tuple[Recipe, ...]:
         """The recipe of each view of pictures of height x width pixels: first of the large, then of the small ones."""
@@ -81,7 +89,8 @@ class Augmented(Pairing):
         )
         key = things.index
         if self.key == "label":
-            assert things.labels is not None
+            if things.labels is None:
+                raise ValueError(UNLABELED.format(type(dataset).__name__))
             key = torch.where(things.labels < 0, -1 - things.index, things.labels)
         every = tuple(range(len(views)))
         return Views(views, key, every, every if self.answering == "all" else every[: self.large])
@@ -91,7 +100,17 @@ def smaller(recipe: Recipe, side: int) -> Recipe:
     """A recipe with a crop of 5 to 14 % of the area, for small views of pictures whose shorter side is `side` pixels.
 
     Small views of 32, 96 and 224 pixels have 24, 58 and 96; those of a recipe that gives its crop a size, likewise.
+    Where the recipe has no crop and its order no place for one, it comes first.
     """
     crop = recipe.crop if isinstance(recipe.crop, Crop) else Crop()
     size = max(1, round(float(np.interp(crop.size or side, SIDES, SMALL_SIDES))))
-    return chz.replace(recipe, crop=chz.replace(crop, scale=SMALL_SCALE, size=size))
+    order = recipe.order if "crop" in recipe.order else ("crop", *recipe.order)
+    return chz.replace(recipe, crop=chz.replace(crop, scale=SMALL_SCALE, size=size), order=order)
+
+
+def _labeled(dataset: Dataset) -> bool:
+    """Whether rows have labels; where the data that would say so are not here, the first row that is read tells."""
+    try:
+        return bool(dataset.classes)
+    except FileNotFoundError:
+        return True

@@ -144,7 +144,9 @@ def _curve(at: int, name: str, parts: Mapping[str, Sequence[tuple[float, float]]
         if smooth is not None:
             axes.plot(x[few], smooth[few], color=color, linewidth=1.8)
         axes.plot([], [], color=color, linewidth=1.8, label=caption(label, 28))
-        said.append(f"{label} from {number(float(y[0]))} to {number(float(y[-1]))}")
+        finite = y[np.isfinite(y)]
+        ends = f"from {number(float(finite[0]))} to {number(float(finite[-1]))}" if len(finite) else "never finite"
+        said.append(f"{label} {ends}")
     axes.set_xlabel("step")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5))

@@ -20,9 +20,9 @@ class Average:
         self.decay = decay
 
     @torch.no_grad()
-    def follow(self, student: nn.Module, step: int) -> None:
-        """Move after the student, which has taken `step` steps."""
-        share = 1.0 if step == 1 else 1 - self.decay
+    def follow(self, student: nn.Module, taken: int) -> None:
+        """Move after the student, which has taken so many steps; those that were skipped do not count."""
+        share = 1.0 if taken == 1 else 1 - self.decay
         weights: list[Tensor] = [*self.student.parameters()]
         theirs: list[Tensor] = [*student.parameters()]
         if weights:

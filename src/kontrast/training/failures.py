@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kontrast.draws import Draws
 from kontrast.model import Output
 from kontrast.objectives import Loss
+from kontrast.optimizers.optimizer import Group
 from kontrast.training.distributed import ranks
 from kontrast.views import Things
 
@@ -68,11 +69,20 @@ def advice(trainer: Trainer, halfway: bool) -> str:
         return (
             f"{said}; nothing smaller passes through the network at once: write a smaller encoder or smaller pictures"
         )
-    each, free = _each(trainer), _free(trainer.device)
-    fitting = [d for d in divisors if each is not None and free is not None and d * each * MARGIN <= free]
+    each, owed, free = _each(trainer), _owed(trainer), _free(trainer.device)
+    if free is not None and owed >= free:
+        return (
+            f"{said}; gradients and the optimizer's state alone take {owed / 1e9:.3g} GB more, and {free / 1e9:.3g} GB "
+            "are free: write a smaller encoder"
+        )
+    # A gradient that is added to another, and laid out as it is.
+    largest = 2 * max((p.nbytes for p in trainer.learned), default=0)
+    fitting = [d for d in divisors if each and free is not None and d * each * MARGIN <= free - owed - largest]
     micro = max(fitting, default=1 if each and free else divisors[-1])
     if each is not None and free is not None:
-        said += f", where about {each / 1e6:.3g} MB a thing are needed and {free / 1e9:.3g} GB are free"
+        said += f", where about {each / 1e6:.3g} MB a thing"
+        said += f" and {owed / 1e9:.3g} GB for gradients and the optimizer's state" if owed else ""
+        said += f" are needed and {free / 1e9:.3g} GB are free"
     state = "this step was left half done, and is not saved" if halfway else "no parameter was changed"
     exact = "the same gradient" if experiment.accumulation == "exact" else "its mean over micro-batches"
     return f"{said} ({state}); write micro={micro} for {exact} in less memory, or a smaller batch="
@@ -101,6 +111,27 @@ def _each(trainer: Trainer) -> float | None:
         return None
     finally:
         trainer.model.train()
+
+
+def _owed(trainer: Trainer) -> int:
+    """Bytes that every step takes, whatever its rows, and that are not there yet: gradients and optimizer state."""
+    gradients: int = sum(p.nbytes for p in trainer.learned if p.grad is None) * (2 if ranks() > 1 else 1)
+    there = trainer.optimizer.state_dict()["state"]
+    parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+    fresh = [p for number, p in enumerate(parameters) if number not in there]
+    tensors = {ndim: _states(trainer, ndim) for ndim in {p.ndim for p in fresh}}
+    kept: int = sum(p.nbytes * tensors[p.ndim] for p in fresh)
+    return gradients + kept
+
+
+def _states(trainer: Trainer, ndim: int) -> int:
+    """How many tensors of the size of a parameter the optimizer keeps for it, by a step on a small one."""
+    small = nn.Parameter(torch.zeros([2] * ndim, device=trainer.device))
+    small.grad = torch.ones_like(small)
+    optimizer = trainer.experiment.optimizer.build([Group([small])], trainer.experiment.batch)
+    optimizer.step()
+    kept = [value for state in optimizer.state_dict()["state"].values() for value in state.values()]
+    return len([value for value in kept if isinstance(value, Tensor) and value.shape == small.shape])
 
 
 def _free(device: torch.device) -> int | None:

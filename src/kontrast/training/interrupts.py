@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -19,11 +20,22 @@ class Interrupted(RuntimeError):
 
 
 class Interrupts:
-    """While entered, signals are noted in `received` instead of ending the process at once."""
+    """While entered, signals are noted in `received` instead of ending the process at once.
+
+    A torchrun that is killed leaves its processes behind: to them that is SIGHUP, once they have another parent. A
+    process that was started otherwise may well outlive its parent.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._parent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
         self._before: dict[int, Any] = {}
+
+    def asked(self) -> int:
+        """The signal that asks to leave; 0 where there is none."""
+        if self.received is None and self._parent not in (None, os.getppid()):
+            self.received = signal.SIGHUP
+        return self.received or 0
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:

@@ -22,7 +22,7 @@ from kontrast.run import Run
 from kontrast.training import devices, folder, processes, trackers
 from kontrast.training.compiling import compiling
 from kontrast.training.distributed import agreed, led, rank, spread, told
-from kontrast.training.failures import NonFinite
+from kontrast.training.failures import NonFinite, OutOfMemory, is_short
 from kontrast.training.heading import heading
 from kontrast.training.interrupts import Interrupted, Interrupts
 from kontrast.training.pictures import Sheets
@@ -66,7 +66,12 @@ def train(
 
     Several processes started by torchrun or srun train as one: each has its own share of every batch on a device of its
     own, the first alone writes and prints, a signal to any stops all after the same step, and where one is not heard of
-    for `wait_seconds` the others end. The number of processes may change when a run goes on.
+    for `wait_seconds` the others end. The number of processes may change when a run goes on, which leaves what is
+    learned as it was, but for batch normalization with `micro` or sync=False, as Experiment says.
+
+    torchrun itself passes SIGTERM and SIGINT on. SIGUSR1 it passes on with `torchrun
+    --signals-to-handle=SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1`, and without that it is killed by it. It waits 30 s, or
+    `--shutdown-timeout`, for the processes to save. Where torchrun is gone, they save and leave.
 
     What it says of itself goes to metrics.jsonl and TensorBoard, and to the trackers that `track` names, with commas
     between: "wandb", "trackio". `place` says where the rows of the data lie: on the "device", "pinned" in memory,
@@ -75,10 +80,11 @@ def train(
     With `compile` networks, augmentations and the criterion's sums over pairs are compiled for this machine, which can
     change their last bits.
 
-    ValueError before anything is written: the experiment cannot run, `out` is not empty, or there is no compiler.
-    NonFinite: the loss or gradient stopped being finite. OutOfMemory: a step did not fit. Interrupted: a signal came,
-    and what was reached is saved. Lost: another process is gone.
+    ValueError before anything is written: the experiment cannot run, `out` is not empty, a number of seconds makes no
+    sense, or there is no compiler. NonFinite: the loss or gradient stopped being finite. OutOfMemory: a step, or saving
+    it, did not fit. Interrupted: a signal came, and what was reached is saved. Lost: another process is gone.
     """
+    _check(save_seconds, wait_seconds)
     out = Path(out) if out is not None else Path("runs") / experiment.method
     seat, shown = processes.seat(), trackers.chosen(track)
     chosen = devices.chosen(device, threads, seat)
@@ -96,6 +102,13 @@ def train(
         # So that no process reads what the first has not written.
         agreed(0)
     return Run(out)
+
+
+def _check(save_seconds: float, wait_seconds: float) -> None:
+    if not save_seconds >= 0:
+        raise ValueError(f"save_seconds is a number of seconds from 0 on, not {save_seconds}; write save_seconds=60")
+    if not 0 < wait_seconds < float("inf"):
+        raise ValueError(f"wait_seconds is a positive number of seconds, not {wait_seconds}; write wait_seconds=600")
 
 
 def _describe(trainer: Trainer, out: Path, record: dict[str, Any], compiled: bool) -> None:
@@ -128,7 +141,7 @@ def _advance(trainer: Trainer, out: Path, interrupts: Interrupts, reports: Repor
     every = max(1, trainer.steps // ROWS)
     started = marked = saved = time.perf_counter()
     first = before = trainer.step
-    (received,) = agreed(interrupts.received or 0)
+    (received,) = agreed(interrupts.asked())
     while trainer.step < trainer.steps and not received:
         due = (trainer.step + 1) % every == 0 or trainer.step + 1 == trainer.steps
         if due and reports is not None:
@@ -144,7 +157,7 @@ def _advance(trainer: Trainer, out: Path, interrupts: Interrupts, reports: Repor
             reports.display.show(row, (now - started) / (trainer.step - first) * (trainer.steps - trainer.step))
             trainer.waited, before, marked = 0.0, trainer.step, time.perf_counter()
         late = rank() == 0 and time.perf_counter() - saved >= save_seconds
-        received, save = agreed(interrupts.received or 0, late)
+        received, save = agreed(interrupts.asked(), late)
         if save and trainer.step < trainer.steps:
             _save(trainer, out)
             saved = time.perf_counter()
@@ -174,6 +187,18 @@ def _row(trainer: Trainer, loss: Loss, norm: Tensor, seconds: float, steps: int)
 
 
 def _save(trainer: Trainer, out: Path) -> None:
+    try:
+        _store(trainer, out)
+    except (RuntimeError, MemoryError) as error:
+        if not is_short(error):
+            raise
+        raise OutOfMemory(
+            f"after step {trainer.step} the memory did not suffice to save it; the checkpoint before it, if any, is "
+            f"untouched: make room and go on from there with kontrast train resume=True out={out}"
+        ) from error
+
+
+def _store(trainer: Trainer, out: Path) -> None:
     tensors = trainer.tensors()
     wrong = [name for name, value in tensors.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if wrong:

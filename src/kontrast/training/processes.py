@@ -123,8 +123,6 @@ def _is_loss(error: RuntimeError) -> bool:
 
 
 def _meet(place: Seat, device: torch.device, wait_seconds: float) -> None:
-    if not 0 < wait_seconds < float("inf"):
-        raise ValueError(f"wait_seconds is a positive number of seconds, not {wait_seconds}; write wait_seconds=600")
     # torchrun keeps the meeting point itself.
     meeting = "env://" if place.starter == "torchrun" else f"tcp://{place.address}:{place.port}"
     try:

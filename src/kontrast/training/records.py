@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -44,9 +45,10 @@ class Records:
                 self._left_out(tracker, error)
 
     def write(self, row: Mapping[str, float]) -> None:
-        """One row; `step` counts the optimizer steps taken."""
-        self.file.write(json.dumps(row) + "\n")
-        self._tell(lambda tracker: tracker.row(row))
+        """One row; `step` counts the optimizer steps taken. What is not finite, which JSON cannot say, is left out."""
+        finite = {name: value for name, value in row.items() if math.isfinite(value)}
+        self.file.write(json.dumps(finite, allow_nan=False) + "\n")
+        self._tell(lambda tracker: tracker.row(finite))
 
     def picture(self, step: int, name: str, picture: NDArray[np.uint8]) -> None:
         """A picture [h, w, 3] after so many steps, which trackers show and metrics.jsonl has not."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def gather_state(trainer: Trainer) -> dict[str, Tensor]:
-    """The tensors of model, optimizer, probe, average, loss scale and loss windows, each under its prefix."""
+    """The tensors of model, optimizer, probe, average, precision and loss windows, each under its prefix."""
     found = _with("model", trainer.model.state_dict())
     found |= _of_optimizer("optimizer", trainer.optimizer)
     if trainer.probe is not None:
@@ -21,7 +21,10 @@ def gather_state(trainer: Trainer) -> dict[str, Tensor]:
         found |= _of_optimizer("online_optimizer", trainer.probe.optimizer)
     if trainer.average is not None:
         found |= _with("average", trainer.average.student.state_dict())
-    return found | _with("precision", trainer.precision.tensors()) | _with("losses", trainer.windows.tensors())
+    found |= _with("precision", trainer.precision.tensors())
+    if trainer.experiment.precision == "float16":
+        found["precision.skipped"] = torch.tensor(trainer.skipped)
+    return found | _with("losses", trainer.windows.tensors())
 
 
 def restore_state(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
@@ -34,6 +37,7 @@ def restore_state(trainer: Trainer, tensors: Mapping[str, Tensor]) -> None:
     if trainer.average is not None:
         trainer.average.student.load_state_dict(_under(tensors, "average."))
     trainer.precision.restore(_under(tensors, "precision."))
+    trainer.skipped = int(tensors.get("precision.skipped", 0))
     trainer.windows.restore(_under(tensors, "losses."), trainer.device)
 
 

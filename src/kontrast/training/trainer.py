@@ -160,7 +160,7 @@ class Trainer:
     def _follow(self) -> None:
         self.model.teacher.follow(self.step, self.steps)
         if self.average is not None:
-            self.average.follow(self.model.student, self.step)
+            self.average.follow(self.model.student, self.step - self.skipped)
 
     def score(self) -> dict[str, float]:
         """The online probe on held-out rows; on the first process."""
