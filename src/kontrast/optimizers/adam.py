@@ -11,14 +11,19 @@ from kontrast.optimizers.optimizer import BATCH, Group, Optimizer, check_betas, 
 
 
 @chz.chz
-class Adam(Optimizer):
-    """Adam; weight decay is added to the gradient (Kingma and Ba 2014, arXiv 1412.6980)."""
+class _Moments(Optimizer):
+    """What follows the moving averages of the gradient and of its square."""
 
     betas: tuple[float, float] = chz.field(default=(0.9, 0.999), doc="decay of the two moments")
 
     @chz.validate
     def _valid(self) -> None:
         check_betas(self.betas)
+
+
+@chz.chz
+class Adam(_Moments):
+    """Adam; weight decay is added to the gradient (Kingma and Ba 2014, arXiv 1412.6980)."""
 
     def build(self, groups: Sequence[Group], batch: int = BATCH) -> torch.optim.Optimizer:
         made = self._split(groups, batch)
@@ -26,15 +31,10 @@ class Adam(Optimizer):
 
 
 @chz.chz
-class AdamW(Optimizer):
+class AdamW(_Moments):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017, arXiv 1711.05101)."""
 
     weight_decay: float = chz.field(default=1e-2, doc="decay, multiplied by the learning rate")
-    betas: tuple[float, float] = chz.field(default=(0.9, 0.999), doc="decay of the two moments")
-
-    @chz.validate
-    def _valid(self) -> None:
-        check_betas(self.betas)
 
     def build(self, groups: Sequence[Group], batch: int = BATCH) -> torch.optim.Optimizer:
         made = self._split(groups, batch)
