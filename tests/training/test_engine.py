@@ -324,21 +324,24 @@ import resource, sys, sklearn.datasets, torch, torch.utils.tensorboard
 torch.set_num_threads(1)
 from kontrast.cli import main
 from pathlib import Path
-words = ["train", "simclr", "data=Digits", "encoder=Conv", "encoder.width=512", "batch=1024", "steps=2", "threads=1"]
+words = ["train", "simclr", "data=Digits", "encoder=Conv", f"encoder.width={sys.argv[2]}"]
+words += ["batch=1024", "steps=2", "threads=1"]
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + 400 * 10**6,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[3]) * 10**6,) * 2)
 sys.exit(main([*words, "out=" + sys.argv[1]]))
 """
 
 
 @pytest.mark.slow
-def test_a_process_that_may_not_have_so_much_memory_says_what_would_fit(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path / "run")], capture_output=True, timeout=200, check=False
-    )
+@pytest.mark.parametrize(
+    ("width", "megabytes", "advice"), [(128, 170, "write micro="), (512, 400, "write a smaller encoder")]
+)
+def test_a_process_that_may_not_have_so_much_memory_says_what_would_fit(width, megabytes, advice, tmp_path):
+    words = [str(tmp_path / "run"), str(width), str(megabytes)]
+    done = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, timeout=200, check=False)
     said = done.stderr.decode()
     assert done.returncode == 1, said
-    assert "did not suffice for batch=1024" in said and "write micro=" in said
+    assert "did not suffice for batch=1024" in said and advice in said
 
 
 def test_the_placement_is_passed_on_and_said(tmp_path):
