@@ -93,7 +93,7 @@ def late(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
 
 SYMLINK, DEVICE = stat.S_IFLNK | 0o777, stat.S_IFCHR | 0o666
 HOSTILE = {
-    "absolute": (late(entry("/tmp/evil", content=b"x")), "'/tmp/evil' is an absolute path"),
+    "absolute": (late(entry("/elsewhere/evil", content=b"x")), "'/elsewhere/evil' is an absolute path"),
     "a drive": (late(entry("C:/evil", content=b"x")), "is an absolute path"),
     "up": (late(entry("top/../../evil", content=b"x")), r"'top/\.\./\.\./evil' leads out of its folder"),
     "beside": (late(entry("evil", content=b"x")), "'evil' is not in the folder top"),

@@ -117,12 +117,13 @@ def _buckets(grads: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Gradients of one type at a time, some megabytes together."""
     for kind in dict.fromkeys(grad.dtype for grad in grads):
         bucket: list[Tensor] = []
-        for grad in grads:
-            if grad.dtype == kind:
-                bucket.append(grad)
-            if sum(each.nbytes for each in bucket) >= BUCKET:
+        size = 0
+        for grad in (grad for grad in grads if grad.dtype == kind):
+            bucket.append(grad)
+            size += grad.nbytes
+            if size >= BUCKET:
                 yield bucket
-                bucket = []
+                bucket, size = [], 0
         if bucket:
             yield bucket
 
