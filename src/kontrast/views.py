@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -20,6 +21,8 @@ class Factor(NamedTuple):
     `kind` is "continuous", "periodic" (an angle: `low` and `high` are the same point) or "discrete" (values 0, 1,
     ..., `size` - 1). `symmetry` is the rotation order: values that differ by (high - low) / symmetry look the same.
     Where it depends on another factor, `symmetry` lists one order per value of the discrete factor `symmetry_by`.
+    `grid` is how many values, equally spaced from `low` to `high`, the published data set has of it; those of an angle
+    stop one short of `high`.
     """
 
     name: str
@@ -29,6 +32,14 @@ class Factor(NamedTuple):
     size: int | None = None
     symmetry: tuple[int, ...] = (1,)
     symmetry_by: str = ""
+    grid: int | None = None
+
+    @property
+    def step(self) -> float | None:
+        """The distance of neighbors on the grid; None without a grid."""
+        if not self.grid:
+            return None
+        return (self.high - self.low) / (self.grid if self.kind == "periodic" else max(1, self.grid - 1))
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,10 @@ class Features:
     `values` [n, d]; `labels` int64 [n] (-1: none) with their names `classes`; `latents` [n, k] with their `factors`;
     `concentration` [n] for encoders that say how certain they are, larger for more. `spread` [n] for features that are
     means of several passes through a network with dropout: how far the passes disagree, 0 where they do not.
+
+    `index` [n] numbers the rows within `origin`, which names the rows they were taken from (a data set and its split),
+    and `digest` uint64 [n] is a hash of each observation: by them train and test rows are known to be different ones.
+    `extra` holds what a probe asked to have encoded besides, by the names it gave (`Probe.extra`).
     """
 
     values: NDArray[np.floating[Any]]
@@ -77,11 +92,14 @@ class Features:
     concentration: NDArray[np.floating[Any]] | None = None
     index: NDArray[np.int64] | None = field(default=None, repr=False)
     spread: NDArray[np.floating[Any]] | None = None
+    digest: NDArray[np.uint64] | None = field(default=None, repr=False)
+    origin: str = ""
+    extra: Mapping[str, Features] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
             raise ValueError(f"features are a matrix [rows, dimensions], not an array of shape {self.values.shape}")
-        for name in ("labels", "latents", "concentration", "index", "spread"):
+        for name in ("labels", "latents", "concentration", "index", "spread", "digest"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.values):
                 raise ValueError(f"{len(self.values)} rows of features but {len(column)} {name}; they must be equal")

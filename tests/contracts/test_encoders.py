@@ -1,6 +1,7 @@
 """What holds for every encoder, whatever it encodes."""
 
 import functools
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import chz
@@ -179,3 +180,66 @@ def test_dropout_is_active_in_training_alone(cls: type[Encoder]) -> None:
 def test_a_share_outside_its_range_is_refused(cls: type[Encoder], share: float) -> None:
     with pytest.raises(ValueError, match=r"write encoder\.dropout=0\.3"):
         cls(dropout=share)  # type: ignore[call-arg]
+
+
+@EVERY
+def test_its_blocks_are_all_of_it_in_order(part: Encoder) -> None:
+    """Each parameter is in one block, in the order of the network; what the network owns itself is the stem's."""
+    for shape in fitting(part):
+        network, _ = built(part, shape)
+        blocks = part.blocks(network)
+        assert list(blocks) == ["stem", *(f"block{k}" for k in range(1, len(blocks)))]
+        assert len(blocks) > 1
+        own = list(network.parameters(recurse=False))
+        inside = [p for modules in blocks.values() for module in modules for p in module.parameters()]
+        assert [id(p) for p in (*own, *inside)] == [id(p) for p in network.parameters()]
+        for modules in blocks.values():
+            assert any(p.ndim > 1 for module in modules for p in module.parameters())
+
+
+def given_by_blocks(part: Encoder, network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+    """The blocks in the order in which their last modules were called, with the shape of what they gave."""
+    fired: list[tuple[str, tuple[int, ...]]] = []
+
+    def hook(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        return lambda _, given, output: fired.append((name, tuple(part.averaged(network, output).shape)))
+
+    for name, modules in part.blocks(network).items():
+        modules[-1].register_forward_hook(hook(name))
+    with torch.no_grad():
+        network.eval()(observations(shape))
+    return fired
+
+
+@EVERY
+def test_what_a_block_gives_is_seen_once_and_in_order(part: Encoder) -> None:
+    for shape in fitting(part):
+        network, dim = built(part, shape)
+        fired = given_by_blocks(part, network, shape)
+        assert [name for name, _ in fired] == list(part.blocks(network))
+        assert all(len(size) == 2 and size[0] == 4 for _, size in fired)
+        assert fired[-1][1] == (4, dim)
+
+
+MODELS = {
+    "vit_tiny_patch16_224": 13,
+    "eva02_tiny_patch14_224": 13,
+    "resnet18": 5,
+    "convnext_atto": 5,
+    "swin_tiny_patch4_window7_224": 5,
+    "efficientnet_b0": 9,
+    "mixer_s16_224": 9,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+@NEEDED[Timm]
+def test_blocks_of_a_timm_model_are_its_own(model: str) -> None:
+    """The stem and as many blocks as its paper counts, or stages where these are what it is made of."""
+    part, shape = Timm(model=model), (3, 56, 56)
+    network, dim = built(part, shape)
+    fired = given_by_blocks(part, network, shape)
+    assert [name for name, _ in fired] == list(part.blocks(network))
+    assert len(fired) == MODELS[model]
+    assert fired[-1][1] == (4, dim)

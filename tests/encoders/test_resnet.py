@@ -125,8 +125,9 @@ def test_dropout_follows_the_first_rectifier_and_every_stage(stem: Literal["cifa
     passed: list[torch.Tensor] = []
     network.dropout.register_forward_hook(lambda module, inputs, output: dropped.append(inputs[0]))
     for stage in (1, 2, 3, 4):
-        hook = lambda module, inputs, output: passed.append(output)  # noqa: E731
-        network.get_submodule(f"layer{stage}").register_forward_hook(hook)
+        *_, block, dropout = network.get_submodule(f"layer{stage}")
+        block.register_forward_hook(lambda module, inputs, output: passed.append(output))
+        dropout.register_forward_hook(lambda module, inputs, output: dropped.append(inputs[0]))
     seen: list[torch.Tensor] = []
     network.maxpool.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     network(torch.rand(2, 3, 64, 64))

@@ -133,10 +133,10 @@ class Sprites(Generative):
         symmetry = tuple(SHAPES[name].symmetry for name in self.shapes)
         return (
             Factor("shape", "discrete", 0.0, count - 1.0, size=count),
-            Factor("scale", low=0.5, high=1.0),
-            Factor("orientation", "periodic", 0.0, math.tau, symmetry=symmetry, symmetry_by="shape"),
-            Factor("x"),
-            Factor("y"),
+            Factor("scale", low=0.5, high=1.0, grid=6),
+            Factor("orientation", "periodic", 0.0, math.tau, symmetry=symmetry, symmetry_by="shape", grid=39),
+            Factor("x", grid=32),
+            Factor("y", grid=32),
         )
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
-from torch import nn
+from torch import Tensor, nn
 
 from kontrast.parts import Part
 
@@ -19,6 +20,36 @@ class Encoder(Part, ABC):
         It draws its weights from torch's current random state, which the caller has seeded. A ValueError, in one
         sentence, if such observations do not fit.
         """
+
+    def blocks(self, network: nn.Module) -> dict[str, list[nn.Module]]:
+        """The blocks that a network of `build` consists of, in the order that observations pass through them.
+
+        The first is the "stem", the others are "block1", "block2", ...: each child that has weights, with the children
+        after it that have none or only scale and shift. What a block gives is the output of the last of its modules.
+        Parameters that the network owns itself, as a transformer its position embedding, count to the stem.
+        """
+        return grouped(network.children())
+
+    def averaged(self, network: nn.Module, output: Tensor) -> Tensor:
+        """What a block of the network gave, as vectors [n, d].
+
+        Maps [n, d, h, w] are averaged over the picture, and tokens [n, t, d] over the tokens.
+        """
+        return output.mean((2, 3)) if output.ndim == 4 else output.mean(1) if output.ndim == 3 else output.flatten(1)
+
+
+def grouped(modules: Iterable[nn.Module]) -> dict[str, list[nn.Module]]:
+    """Modules in their order as "stem", "block1", ...: one with weights begins a block, others belong to the last."""
+    found: list[list[nn.Module]] = []
+    for module in modules:
+        if not found or (_weighs(module) and any(map(_weighs, found[-1]))):
+            found.append([])
+        found[-1].append(module)
+    return {f"block{k}" if k else "stem": block for k, block in enumerate(found)}
+
+
+def _weighs(module: nn.Module) -> bool:
+    return any(parameter.ndim > 1 for parameter in module.parameters())
 
 
 def check_dropout(share: float) -> None:

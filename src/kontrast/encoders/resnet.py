@@ -149,18 +149,19 @@ class _Network(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, width, *((3, 1, 1) if small else (7, 2, 3)), bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
         self.features = width
         for stage, count in enumerate(blocks):
             inner, made = width * 2**stage, list[nn.Module]()
             for block in range(count):
                 made.append(kind(self.features, inner, stride=2 if stage and not block else 1))
                 self.features = inner * kind.expansion
+            made += [nn.Dropout(dropout)] if dropout else []
             self.add_module(f"layer{stage + 1}", nn.Sequential(*made))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(self.dropout(self.bn1(self.conv1(x)).relu_()))
         for stage in (1, 2, 3, 4):
-            x = self.dropout(self.get_submodule(f"layer{stage}")(x))
+            x = self.get_submodule(f"layer{stage}")(x)
         return x.mean((2, 3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ import chz
 import torch
 from torch import Tensor, nn
 
-from kontrast.encoders.encoder import Encoder
+from kontrast.encoders.encoder import Encoder, grouped
 from kontrast.parts import choose
+
+LISTS = ("blocks", "stages", "layers", "features")
+"""What timm's models call the sequence of their blocks, where they have one."""
 
 
 @chz.chz
@@ -66,6 +69,14 @@ class Timm(Encoder):
             _standardizing(network, config.mean, config.std, shape[0])
         return network, features
 
+    def blocks(self, network: nn.Module) -> dict[str, list[nn.Module]]:
+        """The blocks of any encoder, where a sequence of blocks, as those of a transformer, counts each by itself."""
+        return grouped(_children(network))
+
+    def averaged(self, network: nn.Module, output: Tensor) -> Tensor:
+        last = output.ndim == 4 and getattr(network, "output_fmt", None) == "NHWC"
+        return output.mean((1, 2)) if last else super().averaged(network, output)
+
     def _known(self) -> tuple[Callable[..., nn.Module], Any]:
         """What makes a model, and timm's description of this one; a ValueError if either is missing."""
         try:
@@ -80,6 +91,15 @@ class Timm(Encoder):
         if not timm.is_model(self.model):
             choose(self.model, timm.list_models() + timm.list_pretrained(), "timm model")
         return timm.create_model, timm.get_pretrained_cfg(self.model)
+
+
+def _children(network: nn.Module) -> Iterator[nn.Module]:
+    for name, child in network.named_children():
+        # A list is never called itself, and so says nothing of what passes through it.
+        if isinstance(child, nn.ModuleList) or (name in LISTS and isinstance(child, nn.Sequential)):
+            yield from child
+        else:
+            yield child
 
 
 @torch.no_grad()
