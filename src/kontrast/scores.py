@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from kontrast.files import write_whole
 from kontrast.text import plain
+
+INTERVAL = re.compile(r"(95 % )?intervals? (from|over|by|of)\b")
+"""How the part of a protocol begins that says what the interval of one run is over."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +24,11 @@ class Score:
 
     `metric` is `name` or `name/of_what`, as in "accuracy" and "r2/scale". `value` is the trained encoder's score;
     beside it, where known, the same probe on the `untrained` encoder, on the `raw` observations, and with the truth
-    permuted (`null`), and what guessing gives (`chance`). Over several `seeds` the value is their mean and
-    `deviation` their standard deviation. `step` is that of the checkpoint that was probed.
+    permuted (`null`), what guessing gives (`chance`), and what the same network reaches that was told the truth in
+    training (`ceiling`). Over several `seeds` the value is their mean and `deviation` their standard deviation. `low`
+    and `high` bound the 95 % interval that the protocol names. `step` is that of the checkpoint that was probed, `seed`
+    that of its experiment, and `split` a hash of the rows it was fitted and scored on. `warning` says where the number
+    leaves the domain in which it means what it is named.
     """
 
     probe: str
@@ -34,6 +42,12 @@ class Score:
     seeds: int = 1
     deviation: float | None = None
     step: int | None = None
+    low: float | None = None
+    high: float | None = None
+    ceiling: float | None = None
+    seed: int | None = None
+    split: str = ""
+    warning: str = ""
 
     @property
     def name(self) -> str:
@@ -44,6 +58,55 @@ class Score:
     def of(self) -> str:
         """What it is measured of: "scale" of "r2/scale", and "" where the metric names nothing."""
         return self.metric.partition("/")[2]
+
+
+def over_seeds(runs: Sequence[Sequence[Score]]) -> list[Score]:
+    """Scores of runs that differ by their seeds alone as one table: means, with their standard deviations.
+
+    `low` and `high` are then the 95 % interval of Student's t around the mean of three runs or more, m +- t s / sqrt(n)
+    with n - 1 degrees of freedom, which may leave the range of the score; of two there is none. Other columns are means
+    of what is known. The protocol is that of the first run, without what it says of the interval of one run. What not
+    all runs have is left out.
+    """
+    tables = [{(row.probe, row.metric): row for row in rows} for rows in runs]
+    shared = [key for key in tables[0] if all(key in table for table in tables)]
+    return [_merged([table[key] for table in tables]) for key in shared] if len(tables) > 1 else [*runs[0]]
+
+
+def _merged(rows: list[Score]) -> Score:
+    first, count, values = rows[0], len(rows), [row.value for row in rows]
+    center, spread = mean(values), stdev(values)
+    seeds = ", ".join(str(row.seed) for row in rows)
+    protocol, half = f"mean over seeds {seeds}, of which there are too few for an interval", None
+    if count > 2:
+        from scipy.stats import t
+
+        half = float(t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
+        protocol = f"mean over seeds {seeds}, with the 95 % interval of Student's t over {count} seeds"
+    own = [part for part in first.protocol.split("; ") if part and not INTERVAL.match(part)]
+
+    def column(name: str) -> float | None:
+        known = [value for row in rows if (value := getattr(row, name)) is not None]
+        return mean(known) if known else None
+
+    return replace(
+        first,
+        value=center,
+        deviation=spread,
+        seeds=count,
+        low=None if half is None else center - half,
+        high=None if half is None else center + half,
+        protocol="; ".join([protocol, *own]),
+        step=first.step if len({row.step for row in rows}) == 1 else None,
+        seed=None,
+        split=first.split if len({row.split for row in rows}) == 1 else "",
+        warning="; ".join(dict.fromkeys(row.warning for row in rows if row.warning)),
+        untrained=column("untrained"),
+        null=column("null"),
+        raw=column("raw"),
+        chance=column("chance"),
+        ceiling=column("ceiling"),
+    )
 
 
 def write_scores(path: Path | str, rows: Iterable[Score]) -> None:
@@ -69,8 +132,9 @@ def _score(row: object, where: str) -> Score:
     if not isinstance(row, dict) or not {"probe", "metric", "value"} <= set(row) <= names:
         raise ValueError(f"{where} must be an object with probe, metric, value and no fields but {sorted(names)}")
     for key, value in row.items():
-        text, whole = key in ("probe", "metric", "protocol"), key == "seeds"
-        kind: Any = str if text else int if whole else (int, type(None)) if key == "step" else (int, float, type(None))
+        text, whole = key in ("probe", "metric", "protocol", "split", "warning"), key == "seeds"
+        count = key in ("step", "seed")
+        kind: Any = str if text else int if whole else (int, type(None)) if count else (int, float, type(None))
         if not isinstance(value, kind) or isinstance(value, bool) or (type(value) is int and abs(value) > 1e300):
             raise ValueError(f"{where}: {key} must be {'text' if text else 'a number'}, not {plain(repr(value), 60)}")
     return Score(**{**row, "value": math.nan if row["value"] is None else row["value"]})
