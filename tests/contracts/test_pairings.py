@@ -8,9 +8,9 @@ import torch
 
 from kontrast import parts
 from kontrast.augmentations import Recipe, Solarize
-from kontrast.datasets import Digits, Mixing, Sprites
+from kontrast.datasets import Digits, Mixing, Posteriors, Sprites
 from kontrast.draws import Draws
-from kontrast.pairings import Augmented, Conditional, Labeled, Pairing
+from kontrast.pairings import Augmented, Conditional, Labeled, Observed, Pairing
 from kontrast.similarities import Additive, Diagonal, Lp
 from kontrast.spaces import Box, Product
 
@@ -27,6 +27,7 @@ EXAMPLES = [
     (Conditional(similarity=Diagonal(weights=(1.0, 5.0, 25.0)), symmetric=False), Mixing(dim=3)),
     (Conditional(similarity=Additive(split=2)), Mixing(dim=5, space=Product(split=2))),
     (Labeled(), Digits()),
+    (Observed(), Posteriors(dim=3)),
     (Labeled(target="latents"), Mixing(dim=3)),
 ]
 

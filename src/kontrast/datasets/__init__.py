@@ -27,6 +27,8 @@ from kontrast.datasets.mixing import Mixing as Mixing
 from kontrast.datasets.picture_files import PictureFiles as PictureFiles
 from kontrast.datasets.picture_files import Row as Row
 from kontrast.datasets.placement import Place as Place
+from kontrast.datasets.posteriors import Posteriors as Posteriors
+from kontrast.datasets.resized import Resized as Resized
 from kontrast.datasets.sprites import Sprites as Sprites
 from kontrast.datasets.stl10 import STL10 as STL10
 from kontrast.datasets.stores import Holding as Holding
