@@ -14,6 +14,8 @@ BENCHMARKS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
 TINY = {
     "augmentation": ["--sizes=32", "--rounds=1", "--batch=8", "--eager"],
     "losses": ["--quick"],
+    "probes": ["--quick", "--rounds=1"],
+    "recovery": ["--rows=400"],
     "startup": ["--repeats=1"],
     "training": ["--steps=2", "--batch=16"],
 }
@@ -47,9 +49,8 @@ def has_fashion_mnist():
 
 
 def test_there_are_benchmarks():
-    assert {"augmentation", "inversion", "losses", "sprites", "startup", "training"} <= {
-        path.stem for path in BENCHMARKS
-    }
+    named = {"augmentation", "inversion", "losses", "probes", "recovery", "sprites", "startup", "training"}
+    assert named <= {path.stem for path in BENCHMARKS}
 
 
 @pytest.mark.parametrize(

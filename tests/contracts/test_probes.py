@@ -38,6 +38,14 @@ def splits(**options: int) -> tuple[Features, Features]:
     return features(seed=1, **options), features(seed=2, **options)
 
 
+def given(probe: Probe, train: Features, test: Features) -> tuple[Features, Features]:
+    """The same with whatever else the probe asks for: other views of the test rows, nearly the same."""
+    rng = np.random.default_rng(7)
+    noise = {name: 0.1 * rng.normal(size=test.values.shape) for name in probe.extra()}
+    extra = {name: replace(test, values=(test.values + own).astype(test.values.dtype)) for name, own in noise.items()}
+    return train, replace(test, extra=extra)
+
+
 def finite(scores: Scores) -> None:
     assert scores.values
     for value in (*scores.values.values(), *scores.chance.values(), *scores.null.values()):
@@ -56,12 +64,12 @@ def one_sentence(error: pytest.ExceptionInfo[ValueError]) -> None:
 
 @EVERY
 def test_scores_are_finite_floats_with_a_protocol_of_one_line(probe: Probe) -> None:
-    finite(probe(*splits()))
+    finite(probe(*given(probe, *splits())))
 
 
 @EVERY
 def test_chance_and_null_have_the_names_of_the_values(probe: Probe) -> None:
-    scores = probe(*splits())
+    scores = probe(*given(probe, *splits()))
     for floor in filter(None, (scores.chance, scores.null)):
         assert list(floor) == list(scores.values)
 
@@ -74,7 +82,7 @@ def test_says_which_layer_it_asks(probe: Probe) -> None:
 
 @EVERY
 def test_repeats_bit_for_bit(probe: Probe) -> None:
-    train, test = splits()
+    train, test = given(probe, *splits())
     assert probe(train, test) == probe(train, test)
 
 
@@ -84,7 +92,7 @@ def test_leaves_its_inputs_alone(probe: Probe) -> None:
     for split in pair:
         for name in ARRAYS:
             getattr(split, name).flags.writeable = False
-    probe(*pair)
+    probe(*given(probe, *pair))
     for split, fresh in zip(pair, splits(), strict=True):
         for name in ARRAYS:
             np.testing.assert_array_equal(getattr(split, name), getattr(fresh, name))
@@ -106,18 +114,18 @@ def test_either_works_without_an_array_or_says_so_in_one_sentence(probe: Probe, 
             probe(train, test)
         one_sentence(error)
     else:
-        finite(probe(train, test))
+        finite(probe(*given(probe, train, test)))
 
 
 @EVERY
 def test_works_in_one_dimension(probe: Probe) -> None:
-    finite(probe(*splits(d=1)))
+    finite(probe(*given(probe, *splits(d=1))))
 
 
 @EVERY
 def test_constant_features_have_a_score(probe: Probe) -> None:
     train, test = (replace(split, values=np.full_like(split.values, 0.1)) for split in splits())
-    finite(probe(train, test))
+    finite(probe(*given(probe, train, test)))
 
 
 @EVERY
@@ -127,7 +135,7 @@ def test_a_constant_and_a_repeated_feature_do_no_harm(probe: Probe) -> None:
         return replace(split, values=np.concatenate([values, values[:, :1], np.ones_like(values[:, :1])], 1))
 
     train, test = splits()
-    finite(probe(widened(train), widened(test)))
+    finite(probe(*given(probe, widened(train), widened(test))))
 
 
 @EVERY
@@ -165,9 +173,12 @@ def test_refuses_splits_of_two_datasets(probe: Probe) -> None:
 @EVERY
 def test_half_and_double_precision_are_welcome(probe: Probe) -> None:
     for kind in (np.float16, np.float64):
-        finite(probe(*(replace(split, values=split.values.astype(kind)) for split in splits())))
+        train, test = (replace(split, values=split.values.astype(kind)) for split in splits())
+        finite(probe(*given(probe, train, test)))
 
 
 def test_the_suite_makes_every_array_of_features() -> None:
-    assert set(ARRAYS) | {"classes", "factors"} == {field.name for field in fields(Features)}
+    assert set(ARRAYS) | {"classes", "factors", "digest", "origin", "extra"} == {
+        field.name for field in fields(Features)
+    }
     assert {"Linear", "KNN", "Recovery", "MCC"} <= set(known(Probe))

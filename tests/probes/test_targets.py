@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from kontrast.probes.targets import check_latents, encode
-from kontrast.views import Factor
+from kontrast.datasets import Sprites
+from kontrast.datasets.sprites import GRID
+from kontrast.probes.targets import check_latents, continuous, encode, symmetry_orders, targets
+from kontrast.views import Factor, Features
 
 SHAPE = Factor("shape", "discrete", size=3)
 ANGLE = Factor("angle", "periodic", 0.0, 2 * math.pi, symmetry=(4, 2, 1), symmetry_by="shape")
@@ -89,3 +91,43 @@ def test_equal_names_and_wrong_sizes_are_refused() -> None:
 def test_latents_that_do_not_fit_are_refused(latents: np.ndarray | None, factor: Factor, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         check_latents(latents, (factor,))
+
+
+def test_targets_are_the_columns_that_vary() -> None:
+    latents = np.array([[0.3, 0, 0.0], [0.3, 1, 2 * math.pi], [0.3, 0, 0.0]])
+    truth = targets(Features(np.zeros((3, 1)), latents=latents, factors=(Factor("x"), SHAPE, ANGLE)))
+    assert truth.of == {"shape": [1, 2]}
+    assert truth.flat == ["x", "angle"]
+    assert truth.columns.shape == (3, 6)
+    with pytest.raises(ValueError, match="every factor is constant"):
+        targets(Features(np.zeros((3, 1)), latents=latents[:, :1], factors=(Factor("x"),)))
+
+
+def test_continuous_and_symmetry_by_row() -> None:
+    latents = np.array([[0.3, 0, 0.1], [0.4, 1, 0.2], [0.5, 2, 0.3]])
+    features = Features(np.zeros((3, 1)), latents=latents, factors=(Factor("x"), SHAPE, ANGLE))
+    columns, names = continuous(features)
+    assert names == ["x"]
+    np.testing.assert_array_equal(columns, latents[:, :1])
+    np.testing.assert_array_equal(symmetry_orders(features, 2), [4, 2, 1])
+
+
+@pytest.mark.parametrize(
+    ("factor", "step"),
+    [
+        (Factor("scale", low=0.5, high=1.0, grid=6), 0.1),
+        (Factor("x", grid=32), 1 / 31),
+        (Factor("angle", "periodic", 0.0, 1.0, grid=39), 1 / 39),
+        (Factor("x"), None),
+    ],
+)
+def test_the_step_of_a_grid(factor: Factor, step: float | None) -> None:
+    assert factor.step == (step if step is None else pytest.approx(step))
+
+
+def test_sprites_declare_the_grid_of_the_published_set() -> None:
+    for factor in Sprites().factors[1:]:
+        column = GRID[{"scale": "scale", "orientation": "orientation", "x": "posX", "y": "posY"}[factor.name]]
+        values = np.unique(np.round(column.numpy() % (2 * math.pi), 9))
+        assert len(values) == factor.grid
+        np.testing.assert_allclose(np.diff(values), factor.step)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import chz
 import numpy as np
 
-from kontrast.probes.probe import Layer, Probe, Scores, check_splits, check_values, listed, moments
-from kontrast.probes.targets import check_latents, encode
+from kontrast.probes.bootstrap import RESAMPLES, resampled
+from kontrast.probes.determination import by_factor, intervals, r2, resampled_squares
+from kontrast.probes.probe import Layer, Probe, Scores, check_splits, check_values, listed
+from kontrast.probes.targets import Targets, check_latents, columns_of, targets
+from kontrast.probes.validity import dead_codes, dependent, few_rows, least_squares, remarks, said
 from kontrast.views import Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FLAT = 1e-5
+MORE = 0.1
 
 
 @chz.chz
@@ -28,23 +31,32 @@ class Recovery(Probe):
     which is negative where the map does worse than the mean of `test`, and is left negative. `targets.encode` says
     what a factor's columns are: cos and sin of a periodic one at its symmetry order, one-hot of a discrete one.
     "r2/NAME" is the mean over them, and "r2/mean" that over factors. A column that is constant in `test` has no R^2:
-    it is left out, and so is a factor without other columns, which the protocol says.
+    it is left out, and so is a factor without other columns, which the protocol says. "pooled_r2" divides the squared
+    errors of all columns by all their squares, so that a column weighs by its variance, in the units of the factors.
+    "explained" is the other direction: how much of the variance of the features an affine map of the target columns
+    explains, pooled in the same way; what it lacks of 1 is not in the factors, or not affine in them.
 
     Least squares is the one of least norm where features are linearly dependent, so a constant or repeated feature
-    changes nothing; constant features score about 0. Chance is the mean score over `permutations` fits to training
-    latents whose rows were permuted. (Scored on the rows it was fitted on, noise of d dimensions would reach
-    d / (n - 1).) A ValueError if features or latents are not finite, if latents do not fit their factors, if `train`
-    has no more than d + 1 rows, or if every factor is constant in `test`.
+    changes nothing; constant features score about 0, and 0 in "explained". The null is the mean score over
+    `permutations` fits to training latents whose rows were permuted. (Scored on the rows it was fitted on, noise of d
+    dimensions would reach d / (n - 1).) Intervals are over resampled test rows, the fit being fixed. A warning says
+    where rows are few, where factors tell each other, and where features read factors that do not explain them in turn.
+    A ValueError if features or latents are not finite, if latents do not fit their factors, if `train` has no more than
+    d + 1 rows, or if every factor is constant in `test`.
     """
 
     layer: Layer = chz.field(default="embedding", doc="feature (before the head) or embedding (in the space)")
     permutations: int = chz.field(default=10, doc="fits to permuted latents that give the null level; 0 for none")
+    resamples: int = chz.field(default=RESAMPLES, doc="resamples of the test rows that give intervals; 0 for none")
     seed: int = chz.field(default=0, doc="seed of the permutations")
 
     @chz.validate
     def _ranges(self) -> None:
-        if self.permutations < 0 or self.seed < 0:
-            raise ValueError("neither permutations nor seed of Recovery can be negative; write permutations=10 seed=0")
+        if min(self.permutations, self.resamples, self.seed) < 0:
+            raise ValueError(
+                "neither permutations nor resamples nor seed of Recovery can be negative; "
+                "write permutations=10 resamples=200 seed=0"
+            )
 
     def check(self, features: Features) -> None:
         check_latents(features.latents, features.factors)
@@ -55,54 +67,67 @@ class Recovery(Probe):
         n, d = train.values.shape
         if n < d + 2:
             raise ValueError(f"{n} rows cannot fit {d} dimensions and an intercept; train on at least {d + 2} rows")
-        (wanted, _), (target, slices) = _columns(train), _columns(test)
+        wanted, truth = columns_of(train)[0], targets(test)
         rng = np.random.default_rng(self.seed)
-        shuffled = [wanted[rng.permutation(n)] for _ in range(self.permutations)]
-        predicted, rank = _least_squares(train.values, np.concatenate([wanted, *shuffled], 1), test.values)
-        error = np.stack([target - fit for fit in np.split(predicted, 1 + self.permutations, axis=1)])
-        scored = _varying(test, target, slices)
-        r2 = 1 - np.square(error / moments(target)[1]).mean(1)
-        rows = {f"r2/{name}": r2[:, columns].mean(1) for name, columns in scored.items()}
-        rows["r2/mean"] = np.mean(list(rows.values()), axis=0)
+        shuffled = [wanted, *(wanted[rng.permutation(n)] for _ in range(self.permutations))]
+        predicted, rank = least_squares(train.values, np.concatenate(shuffled, 1), test.values)
+        read = np.stack(np.split(predicted, len(shuffled), axis=1))
+        inverse = [least_squares(z, train.values.astype(np.float64), truth.columns)[0] for z in shuffled]
+        rows = by_factor("r2", r2(truth.columns, read), truth.of)
+        rows |= {"pooled_r2": _pooled(truth.columns, read), "explained": _pooled(test.values, np.stack(inverse))}
         values = {name: float(row[0]) for name, row in rows.items()}
-        null = {name: float(row[1:].mean()) for name, row in rows.items()} if self.permutations else {}
-        flat = [name for name in slices if name not in scored]
-        parts = [
-            f"least squares with intercept on {d} features of rank {rank}",
-            f"fitted on {n:,} rows and scored on {len(test):,}",
-            f"mean over {len(scored)} factors",
-            f"{listed(flat)} constant in test and left out" if flat else "",
+        return Scores(
+            values,
+            self._protocol(train, test, truth, rank),
+            null={name: float(row[1:].mean()) for name, row in rows.items()} if self.permutations else {},
+            interval=self._interval(truth, read[0], test.values, inverse[0]) if self.resamples else {},
+            warnings=_warnings(values, train, test),
+        )
+
+    def _interval(
+        self,
+        truth: Targets,
+        read: NDArray[np.float64],
+        features: NDArray[np.floating],
+        inverse: NDArray[np.float64],
+    ) -> dict[str, tuple[float, float]]:
+        error, total = resampled_squares(truth.columns, read, self.resamples, self.seed)
+        samples = by_factor("r2", 1 - error / total, truth.of)
+        every = np.nansum(total, 1)
+        samples["pooled_r2"] = 1 - error.sum(1) / np.where(every > 0, every, np.nan)
+        centered = features - features.mean(0, dtype=np.float64)
+        squares = np.stack([np.square(features - inverse).sum(1), np.square(centered).sum(1)], 1)
+        drawn = resampled(np.concatenate([squares, centered], 1), self.resamples, self.seed)
+        spread = drawn[:, 1] - np.square(drawn[:, 2:]).sum(1)
+        if squares[:, 1].any():
+            samples["explained"] = 1 - drawn[:, 0] / np.where(spread > 1e-12 * squares[:, 1].mean(), spread, np.nan)
+        return intervals(samples)
+
+    def _protocol(self, train: Features, test: Features, truth: Targets, rank: int) -> str:
+        return said(
+            f"least squares with intercept on {train.values.shape[1]} features of rank {rank}",
+            f"fitted on {len(train):,} rows and scored on {len(test):,}",
+            f"mean over {len(truth.of)} factors",
+            f"{listed(truth.flat)} constant in test and left out" if truth.flat else "",
             f"null from {self.permutations} permutations of the training latents" if self.permutations else "",
-        ]
-        return Scores(values, "; ".join(filter(None, parts)), null=null)
+            f"95 % intervals from {self.resamples} resamples of the test rows" if self.resamples else "",
+        )
 
 
-def _columns(features: Features) -> tuple[NDArray[np.float64], dict[str, slice]]:
-    """The target columns float64 [n, t] of these rows, and those of each factor."""
-    assert features.latents is not None
-    columns, slices = encode(features.latents.astype(np.float64), features.factors)
-    return columns.astype(np.float64), slices
+def _pooled(target: NDArray[np.floating], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 - |T - P|^2 / |T - mean(T)|^2 [...] of predictions P [..., n, t] of T [n, t]; 0 where T is constant."""
+    varies = target.max(0) > target.min(0)
+    total = np.square(target[:, varies] - target[:, varies].mean(0, dtype=np.float64)).sum()
+    if not total:
+        return np.zeros(len(predicted))
+    found: NDArray[np.float64] = 1 - np.square(target - predicted).sum((-2, -1)) / total
+    return found
 
 
-def _varying(features: Features, target: NDArray[np.float64], slices: dict[str, slice]) -> dict[str, list[int]]:
-    """By factor, the target columns [n, t] that are not constant; factors without any are left out."""
-    deviation = np.where(np.isinf(moments(target)[1]), 0, target.std(0))
-    # sin(2 pi) is not quite 0: what a periodic factor varies by rounding is nothing.
-    floors = {factor.name: FLAT if factor.kind == "periodic" else 0 for factor in features.factors}
-    kept = {
-        name: [j for j in range(columns.start, columns.stop) if deviation[j] > floors[name]]
-        for name, columns in slices.items()
-    }
-    if not any(kept.values()):
-        raise ValueError("every factor is constant in the test rows, so there is nothing to recover; encode more rows")
-    return {name: columns for name, columns in kept.items() if columns}
-
-
-def _least_squares(
-    x: NDArray[np.floating], y: NDArray[np.float64], x_new: NDArray[np.floating]
-) -> tuple[NDArray[np.float64], int]:
-    """The prediction at x_new [m, d] of least squares with intercept from x [n, d] to y [n, t], and the rank of x."""
-    mean, deviation = moments(x.astype(np.float64))
-    center = y.mean(0)
-    slope, _, rank, _ = np.linalg.lstsq((x - mean) / deviation, y - center, rcond=None)
-    return (x_new - mean) / deviation @ slope + center, int(rank)
+def _warnings(values: dict[str, float], train: Features, test: Features) -> dict[str, str]:
+    read, explained = values["r2/mean"], values["explained"]
+    lacking = f"an affine map of the factors explains {explained:.2f} of the features, which hold more than its image"
+    return remarks(
+        every=said(few_rows(train, test), dependent(train, test), dead_codes(train, test)),
+        explained=lacking if read > 0.5 and read - explained > MORE else "",
+    )

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kontrast.views import Factor
+from kontrast.probes.probe import moments
+from kontrast.views import Factor, Features
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+FLAT = 1e-5
+
+
+class Targets(NamedTuple):
+    """The truth as a readout is asked for it: columns float64 [n, t], and those of each factor that vary, by its name.
+
+    `flat` are the factors of which no column varies, and which therefore have no score.
+    """
+
+    columns: NDArray[np.float64]
+    of: dict[str, list[int]]
+    flat: list[str]
 
 
 @overload
@@ -106,3 +120,38 @@ def check_latents(latents: NDArray[np.floating[Any]] | None, factors: Sequence[F
     for z, factor in zip(latents.T, factors, strict=True):
         if factor.kind == "discrete" and not np.isin(z, np.arange(factor.size or 0)).all():
             raise ValueError(f"the discrete factor {factor.name!r} has values other than 0, ..., {factor.size} - 1")
+
+
+def columns_of(features: Features) -> tuple[NDArray[np.float64], dict[str, slice]]:
+    """The target columns float64 [n, t] of these rows by `encode`, and those of each factor."""
+    assert features.latents is not None
+    columns, slices = encode(features.latents.astype(np.float64), features.factors)
+    return columns.astype(np.float64), slices
+
+
+def symmetry_orders(features: Features, at: int) -> NDArray[np.float64]:
+    """The symmetry order float64 [n] of the periodic factor number `at` in each row."""
+    latents = torch.from_numpy(np.array(features.latents, dtype=np.float64))
+    return _order(latents, features.factors[at], features.factors).numpy()
+
+
+def targets(features: Features) -> Targets:
+    """The target columns of these rows by `encode`; a ValueError if none of them varies."""
+    columns, slices = columns_of(features)
+    deviation = np.where(np.isinf(moments(columns)[1]), 0, columns.std(0))
+    # sin(2 pi) is not quite 0: what a periodic factor varies by rounding is nothing.
+    floors = {factor.name: FLAT if factor.kind == "periodic" else 0 for factor in features.factors}
+    kept = {
+        name: [j for j in range(own.start, own.stop) if deviation[j] > floors[name]] for name, own in slices.items()
+    }
+    if not any(kept.values()):
+        raise ValueError("every factor is constant in the test rows, so there is nothing to recover; encode more rows")
+    flat = [name for name, own in kept.items() if not own]
+    return Targets(columns, {name: own for name, own in kept.items() if own}, flat)
+
+
+def continuous(features: Features) -> tuple[NDArray[np.float64], list[str]]:
+    """The latents float64 [n, d] of the continuous factors, and their names."""
+    assert features.latents is not None
+    chosen = [i for i, factor in enumerate(features.factors) if factor.kind == "continuous"]
+    return features.latents[:, chosen].astype(np.float64), [features.factors[i].name for i in chosen]
