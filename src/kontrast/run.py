@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from kontrast import blueprints, checkpoints, parts
+from kontrast import blueprints, checkpoints
 from kontrast.checkpoints import Checkpoint, DamagedCheckpoint
 from kontrast.datasets import Dataset
-from kontrast.draws import derive
+from kontrast.draws import generator
+from kontrast.encoding import CHUNK, Encodings, Frozen, Rows, Store, check_layers, digests, estimate, normalizing
+from kontrast.examination import Examination, Found, check_fractions
 from kontrast.experiment import Experiment
 from kontrast.model import Student
-from kontrast.passes import Layer, Passes
-from kontrast.probes import Probe
+from kontrast.objectives import Supervised
+from kontrast.probes import Comparison, Encoding, Probe
 from kontrast.scores import Score
-from kontrast.views import Features, Split, Things
+from kontrast.views import Features, Split
 
-CHUNK = 500
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+P = TypeVar("P", Probe, Comparison)
 ESTIMATED = 4000
 """Training rows that an untrained network's batch statistics are estimated on."""
-LIMIT = 20_000
-"""Rows of a data set without end that probes are given, of each split."""
 
 
 class Run:
@@ -82,7 +85,7 @@ class Run:
         """
         student = self.experiment.model().student
         if untrained:
-            _estimate(student, self.experiment.data.open("train").chunks(CHUNK, ESTIMATED))
+            estimate(student, self.experiment.data.open("train").chunks(CHUNK, ESTIMATED))
         else:
             prefix = "model.student." if self.experiment.average is None else "average."
             tensors = self.checkpoint(step).tensors
@@ -92,7 +95,7 @@ class Run:
     def encode(
         self,
         split: Split,
-        layer: Layer = "feature",
+        layer: str = "feature",
         *,
         data: Dataset | None = None,
         untrained: bool = False,
@@ -101,6 +104,8 @@ class Run:
         samples: int = 1,
     ) -> Features:
         """What the frozen encoder makes of a split: its feature, its embedding, or the raw observations as vectors.
+
+        Or what one of its blocks gives ("stem", "block1", ...), averaged over the picture or over tokens.
 
         `data` is another data set than the run's own, of the same shape; `step` a checkpoint other than the last.
         `limit` takes so many rows; a data set without end gives 20,000 unless it says otherwise. Embeddings come with
@@ -117,104 +122,128 @@ class Run:
         ValueError for a data set of another shape, for a layer that there is none of, and for several passes where
         nothing drops out.
         """
-        data = data or self.experiment.data
-        parts.choose(layer, get_args(Layer), "layer")
-        if data.shape != self.experiment.data.shape:
-            raise ValueError(f"the encoder was trained on shape {self.experiment.data.shape}, not {data.shape}")
-        if limit is not None and limit < 1:
-            raise ValueError(f"there is nothing to encode in {limit} rows; write limit=1000")
-        source = data.open(split)
-        student = None if layer == "raw" else self.student(untrained, step)
-        passes = Passes(student, layer, samples, self.experiment.seed)
-        rows = limit if limit is not None or source.count is not None else LIMIT
-        chunks = [
-            (*(_array(column) for column in passes(things, number)), _array(things.index), *_truth(things))
-            for number, things in enumerate(source.chunks(CHUNK, rows))
-        ]
-        columns = [None if column[0] is None else np.concatenate(column) for column in zip(*chunks, strict=True)]
-        values, concentration, spread, index, labels, latents = columns
-        assert values is not None
-        return Features(values, labels, latents, data.classes, data.factors, concentration, index, spread)
+        every = self.encode_layers(
+            split, [layer], data=data, untrained=untrained, step=step, limit=limit, samples=samples
+        )
+        return every[layer]
+
+    def encode_layers(
+        self,
+        split: Split,
+        layers: Sequence[str],
+        *,
+        data: Dataset | None = None,
+        untrained: bool = False,
+        step: int | None = None,
+        limit: int | None = None,
+        samples: int = 1,
+    ) -> dict[str, Features]:
+        """The same for several layers, by their names, in one pass over the data."""
+        check_layers(self.experiment, layers)
+        _check_limit(limit)
+        rows = Rows(data or self.experiment.data, self.experiment.pairing, limit)
+        named = set(layers) - {"raw"}
+        frozen = self.frozen(rows, untrained, step) if named else Frozen(self.experiment, "", self.student)
+        return Encodings(frozen, rows)(Encoding(split, samples=samples, seed=self.experiment.seed), layers)
+
+    def frozen(self, rows: Rows, untrained: bool = False, step: int | None = None) -> Frozen:
+        """The network that encodes, under the mark by which its features are kept."""
+        load = functools.partial(self.student, untrained, step)
+        if not untrained:
+            student = load()
+            return Frozen(self.experiment, checkpoints.fingerprint(student.state_dict()), load, student)
+        fresh = self.experiment.model().student
+        mark = checkpoints.fingerprint(fresh.state_dict())
+        if normalizing(fresh):
+            seen = rows.source(self.experiment.data, "train").chunks(CHUNK, ESTIMATED)
+            mark += hashlib.sha256(b"".join(digests(things.observations).tobytes() for things in seen)).hexdigest()
+        return Frozen(self.experiment, mark, load)
+
+    def refusals(self, *probes: P, data: Dataset | None = None) -> dict[P, str]:
+        """Why some of these probes have nothing to ask of the data, by probe; those that are not there can be asked."""
+        experiment, refused = self.experiment, dict[P, str]()
+        glimpse = self.encode("test", "raw", data=data, limit=CHUNK)
+        glimpse = replace(glimpse, values=glimpse.values[:, :1])
+        for probe in probes:
+            certain = _certain(experiment, len(glimpse)) if probe.layer == "embedding" else None
+            try:
+                probe.check(replace(glimpse, concentration=certain))
+            except ValueError as error:
+                refused[probe] = str(error)
+        return refused
 
     def probe(
         self, *probes: Probe, baselines: bool = True, step: int | None = None, limit: int | None = None
     ) -> list[Score]:
         """Ask probes of the trained encoder, and with `baselines` of the untrained one and, for labels, of raw pixels.
 
-        Each probe is fitted on the training split and scored on the test split. ValueError, before any encoding, where
-        the data lack what a probe needs.
+        The scores of `examine`, which says more.
         """
-        glimpse = self.encode("test", "raw", limit=CHUNK)
-        for probe in probes:
-            probe.check(replace(glimpse, values=glimpse.values[:, :1]))
-        cache: dict[tuple[str, bool], tuple[Features, Features]] = {}
+        return self.examine(*probes, baselines=baselines, step=step, limit=limit).scores
 
-        def features(layer: Layer, untrained: bool = False) -> tuple[Features, Features]:
-            if (layer, untrained) not in cache:
-                pair = (
-                    self.encode(split, layer, untrained=untrained, step=step, limit=limit)
-                    for split in ("train", "test")
-                )
-                cache[layer, untrained] = (next(pair), next(pair))
-            return cache[layer, untrained]
+    def examine(
+        self,
+        *probes: Probe,
+        baselines: bool = True,
+        step: int | None = None,
+        limit: int | None = None,
+        data: Dataset | None = None,
+        fraction: float | Sequence[float] = 1.0,
+        ceiling: Run | None = None,
+        cache: bool = True,
+        lenient: bool = False,
+    ) -> Found:
+        """Ask probes of the trained encoder; the scores, and what there is to look at.
 
-        at = step if step is not None else self.checkpoint().step
-        scores: list[Score] = []
-        for probe in probes:
-            found = probe(*features(probe.layer))
-            before = probe(*features(probe.layer, True)).values if baselines else {}
-            raw = _raw(probe, features("raw")) if baselines and probe.layer == "feature" else {}
-            for metric, value in found.values.items():
-                scores.append(
-                    Score(
-                        probe=type(probe).__name__,
-                        metric=metric,
-                        value=value,
-                        untrained=before.get(metric),
-                        raw=raw.get(metric),
-                        null=found.null.get(metric),
-                        chance=found.chance.get(metric),
-                        protocol=f"{found.protocol}; layer: {probe.layer}",
-                        step=at,
-                    )
-                )
-        return scores
+        Each probe is fitted on the training split, or a `fraction` of it, and scored on the test split. The fraction is
+        of rows that `datasets.Subset` chooses, as many of each class and the same ones whatever the run; several
+        fractions are asked one after the other. `data` is another data set than the run's own: transfer.
+
+        With `baselines` the same is asked of the untrained encoder and, by probes of the feature, of raw observations;
+        of `ceiling`, a run that was told the truth, on the same rows. Names and protocols of scores say which other
+        data they are of, and protocols which limit and ceiling.
+
+        All that probes ask of one network takes one pass over the rows. With `cache` features are kept in the folder of
+        the run, and taken from there while the network, the rows and the request are the same; those of all but the
+        last two checkpoints that were probed go. With `lenient` a probe that fails is left out with a warning.
+
+        ValueError: before any encoding where the data lack what a probe needs, for a layer that there is none of, for a
+        fraction of limited rows, and for a ceiling that was not told the truth; then where test rows overlap training
+        rows, or a probe fails.
+        """
+        fractions = check_fractions(fraction)
+        _check_limit(limit)
+        for sentence in self.refusals(*probes, data=data).values():
+            raise ValueError(sentence)
+        if ceiling is not None and not isinstance(ceiling.experiment.objective, Supervised):
+            name = type(ceiling.experiment.objective).__name__
+            raise ValueError(
+                f"{ceiling.path} was not told the truth in training, but {name}; give a supervised ceiling"
+            )
+        for run in filter(None, (self, ceiling)):
+            check_layers(run.experiment, [probe.layer for probe in probes])
+        step = self.checkpoint().step if step is None else step
+        rows, store = Rows(data or self.experiment.data, self.experiment.pairing, limit), None
+        networks = {"trained": self.frozen(rows, step=step)}
+        networks |= {"untrained": self.frozen(rows, untrained=True)} if baselines else {}
+        networks |= {"ceiling": ceiling.frozen(rows)} if ceiling is not None else {}
+        if cache:
+            store = Store(self.path / "features")
+            store.prune({name: frozen.mark for name, frozen in networks.items()})
+        name = ceiling.path.resolve().name if ceiling is not None else ""
+        examination = Examination(probes, fractions, rows, store, own=self.experiment.data, ceiling=name)
+        return examination(networks, raw=baselines, lenient=lenient, step=step, seed=self.experiment.seed)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise ValueError(f"there is nothing to encode in {limit} rows; write limit=1000")
 
 
 @torch.no_grad()
-def _estimate(student: Student, chunks: Iterator[Things]) -> None:
-    """Set the statistics of batch normalization to those of these rows, leaving every weight as it is."""
-    layers = [layer for layer in student.modules() if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)]
-    if not layers:
-        return
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None
-    student.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(0, "dropout", "untrained"))
-        for things in chunks:
-            if len(things.index) > 1:
-                student(things.observations)
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-
-
-def _raw(probe: Probe, features: tuple[Features, Features]) -> dict[str, float]:
-    try:
-        return probe(*features).values
-    except ValueError as error:
-        warnings.warn(f"{type(probe).__name__} says nothing of raw observations: {error}", stacklevel=3)
-        return {}
-
-
-Array = np.ndarray[Any, Any]
-
-
-def _truth(things: Things) -> tuple[Array | None, Array | None]:
-    return _array(things.labels), _array(things.latents)
-
-
-def _array(column: Tensor | None) -> Array | None:
-    return None if column is None else column.cpu().numpy()
+def _certain(experiment: Experiment, count: int) -> NDArray[np.floating[Any]] | None:
+    """What a space says of any points, so that probes can ask whether it says anything."""
+    space, size = experiment.space, experiment.space.inputs(experiment.dim)
+    points = torch.randn(count, size, generator=generator(0, "glimpse"))
+    certain = space.concentration(space.project(points))
+    return None if certain is None else certain.numpy()

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from kontrast.datasets import pictures
 from kontrast.datasets.image_folder import NAMED
+from kontrast.encoding import CHUNK
 from kontrast.export.tables import KINDS, Columns
 from kontrast.model import Student
 from kontrast.parts import choose
 from kontrast.passes import Layer, Passes
-from kontrast.run import CHUNK, Run
+from kontrast.run import Run
 from kontrast.views import Things
 
 NAMED_FAULTS = 20
