@@ -19,7 +19,8 @@ from kontrast.objectives import InfoNCE, Objective, Supervised
 from kontrast.optimizers import AdamW, Optimizer
 from kontrast.pairings import Augmented, Labeled, Pairing
 from kontrast.schedules import Constant, Schedule, WarmupCosine
-from kontrast.spaces import Space, Sphere
+from kontrast.spaces import Euclidean, Space, Sphere
+from kontrast.start import Start, start_field
 from kontrast.teachers import Labels, Shared, Teacher
 
 
@@ -27,8 +28,9 @@ from kontrast.teachers import Labels, Shared, Teacher
 class Experiment:
     """Everything that determines what a run computes.
 
-    Two equal experiments give the same parameters, bit for bit, on one machine with one number of threads. ValueError,
-    at once, where the parts contradict each other; what only the data can tell is found before the first step.
+    Two equal experiments give the same parameters, bit for bit, on one machine with one number of threads, if those
+    that they `start` from are the same. ValueError, at once, where the parts contradict each other; what only the data
+    can tell is found before the first step.
 
     With `micro` a batch passes through the network in micro-batches of so many things, so that memory is theirs, not
     the batch's. accumulation="exact" gives the loss and gradient of the whole batch all the same, for one forward pass
@@ -54,6 +56,7 @@ class Experiment:
     objective: Objective = parts.field(Objective, InfoNCE, doc="what counts as agreement")
     optimizer: Optimizer = parts.field(Optimizer, AdamW, doc="how parameters follow the gradient")
     schedule: Schedule = parts.field(Schedule, WarmupCosine, doc="the learning rate over the run")
+    start: Start | None = start_field("whose weights it starts from, as the folder of a run; None: random ones")
     batch: int = chz.field(default=256, doc="things in a step, over all processes")
     micro: int | None = chz.field(
         default=None, doc="things that pass through the network at once, in one process; None: all that it has"
@@ -102,6 +105,8 @@ class Experiment:
             raise ValueError("predictor_schedule needs a predictor; write predictor=Projection, or leave it out")
         if self.predictor is not None and self.predictor.dim is not None:
             raise ValueError("a predictor leads from embeddings to embeddings; leave out predictor.dim")
+        if self.start is not None and self.start.zero_head and not isinstance(self.space, Euclidean):
+            raise ValueError(f"outputs of 0 are no place on {type(self.space).__name__}; write start.zero_head=False")
         self.pairing.check(self.data)
         self.objective.check(self.space)
         self._check_answers()
@@ -168,14 +173,22 @@ class Experiment:
         return math.ceil(self.epochs * (rows // self.batch))
 
     def model(self) -> Model:
-        """The freshly initialized network of this experiment: the same weights whenever it is called."""
+        """The freshly initialized network of this experiment: the same weights whenever it is called.
+
+        What `start` freezes is frozen; the weights that it restores are put in their place when training begins.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "model"))
             encoder, features = self.encoder.build(self.data.shape)
             outputs = self.space.inputs(self.dim)
             student = Student(encoder, self.head.build(features, outputs), self.space, self.dim)
+            if self.start is not None:
+                self.start.freeze(student, self.encoder)
             predictor = None if self.predictor is None else self.predictor.build(self.dim, outputs)
-            return Model(student, self.teacher, self.objective.build(self.dim), predictor, self.joint)
+            made = Model(student, self.teacher, self.objective.build(self.dim), predictor, self.joint)
+        if not any(parameter.requires_grad for parameter in made.parameters()):
+            raise ValueError("everything is frozen, so that nothing is left to learn; write head=Linear")
+        return made
 
 
 def _divisor(batch: int, near: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,24 @@ class Student(nn.Module):
         super().__init__()
         self.encoder, self.head, self.space = encoder, head, space
         self.into = space.build(dim)
+        self.frozen: tuple[str, ...] = ()
+
+    def freeze(self, modules: Sequence[nn.Module]) -> None:
+        """Keep parts of the encoder as they are: they take no gradient, and stay in evaluation whatever the rest does.
+
+        They are remembered by their names, so that a layer that takes the place of one of them is frozen, too.
+        """
+        chosen = {id(module) for module in modules}
+        names = tuple(name for name, module in self.encoder.named_modules() if id(module) in chosen)
+        self.frozen = (*self.frozen, *names)
+        for name in names:
+            self.encoder.get_submodule(name).requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Student:
+        super().train(mode)
+        for name in self.frozen:
+            self.encoder.get_submodule(name).eval()
+        return self
 
     def features(self, x: Tensor) -> Tensor:
         """The feature [n, f]: the encoder's output, before the head."""
@@ -85,13 +104,17 @@ class Model(nn.Module):
             asked = tuple(self.student.into(self.predictor(z).float()) for z in asked)
         return Output(asked, self.teacher(views, embed), features[views.asking[0]])
 
-    def groups(self, predictor: Schedule | None, learned: float) -> list[Group]:
-        """The parameters by learning rate: the networks, the predictor, and what space and criterion learn."""
+    def groups(self, predictor: Schedule | None, learned: float, blocks: Sequence[Group] = ()) -> list[Group]:
+        """The parameters by learning rate: the networks, the predictor, and what space and criterion learn.
+
+        `blocks` are parameters of the encoder that have rates of their own.
+        """
         predicting = [] if self.predictor is None else [*self.predictor.parameters()]
         small = [*self.student.into.parameters(), *self.criterion.parameters()]
         apart = {id(parameter) for parameter in (*predicting, *small)}
+        apart |= {id(parameter) for group in blocks for parameter in group.parameters}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in apart]
-        groups = [Group(rest), Group(predicting, schedule=predictor), Group(small, factor=learned)]
+        groups = [*blocks, Group(rest), Group(predicting, schedule=predictor), Group(small, factor=learned)]
         alive = [group._replace(parameters=[p for p in group.parameters if p.requires_grad]) for group in groups]
         return [group for group in alive if group.parameters]
 

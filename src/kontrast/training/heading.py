@@ -20,6 +20,15 @@ def heading(trainer: Trainer) -> list[str]:
         f"data: {trainer.source.place}; network: {experiment.precision} on {named(trainer.device)}",
         experiment.optimizer.describe(experiment.batch),
     ]
+    if trainer.begun is not None:
+        lines.append(
+            f"starts with {len(trainer.begun.tensors)} tensors of {trainer.begun.run}, step {trainer.begun.step:,}"
+        )
+    if experiment.start is not None and experiment.start.frozen is not None:
+        learned, every = (
+            sum(p.numel() for p in some) for some in (trainer.learned, trainer.model.student.parameters())
+        )
+        lines.append(f"frozen up to {experiment.start.frozen}: {learned:,} of {every:,} numbers learn")
     if experiment.precision == "float16" and trainer.device.type == "cpu":
         lines.append("float16 is slow on a processor, and needs a scaled loss; precision=bfloat16 needs neither")
     return lines

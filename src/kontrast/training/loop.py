@@ -92,7 +92,7 @@ def train(
     with processes.together(seat, chosen, wait_seconds), devices.deterministic(), ExitStack() as stack:
         stack.enter_context(compiling(compile))
         led(lambda: stack.enter_context(folder.claimed(out, experiment, resume)))
-        trainer = Trainer(experiment, chosen, place, compile=compile)
+        trainer = Trainer(experiment, chosen, place, compile=compile, begin=not resume)
         if resume:
             _resume(trainer, out, compile)
         if rank() == 0:
@@ -118,6 +118,8 @@ def _describe(trainer: Trainer, out: Path, record: dict[str, Any], compiled: boo
     rows = trainer.experiment.data.listed()
     if rows:
         write_json(out / "rows.json", rows)
+    if trainer.begun is not None:
+        write_json(out / "start.json", trainer.begun.record())
 
 
 @contextmanager
@@ -219,6 +221,8 @@ def _resume(trainer: Trainer, out: Path, compiled: bool) -> None:
     step, tensors = told(str(found.step) if found else ""), spread(found.tensors if found else None)
     if tensors is not None:
         trainer.restore(Checkpoint(int(step), tensors, {}, out))
+    else:
+        trainer.begin()
 
 
 def _checkpoint(trainer: Trainer, out: Path, compiled: bool) -> Checkpoint | None:

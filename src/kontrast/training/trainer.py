@@ -14,13 +14,14 @@ from kontrast.datasets import Source
 from kontrast.datasets.placement import Place
 from kontrast.draws import Draws
 from kontrast.experiment import Experiment
-from kontrast.model import Output
+from kontrast.model import Output, Student
 from kontrast.objectives import Loss
+from kontrast.start import Begun
 from kontrast.training import accumulation
 from kontrast.training.average import Average
 from kontrast.training.batch_norm import synchronize
 from kontrast.training.compiling import compile_networks
-from kontrast.training.distributed import average_gradients, rank, ranks
+from kontrast.training.distributed import average_gradients, led, rank, ranks, spread
 from kontrast.training.failures import NonFinite, OutOfMemory, advice, blame, is_short
 from kontrast.training.online import OnlineProbe
 from kontrast.training.precision import Precision
@@ -41,7 +42,13 @@ class Trainer:
     """
 
     def __init__(
-        self, experiment: Experiment, device: torch.device, place: Place = "auto", *, compile: bool = False
+        self,
+        experiment: Experiment,
+        device: torch.device,
+        place: Place = "auto",
+        *,
+        compile: bool = False,
+        begin: bool = True,
     ) -> None:
         self.experiment, self.device, self.step, self.rate = experiment, device, 0, 0.0
         self.rows = check_shares(experiment, ranks())
@@ -58,6 +65,9 @@ class Trainer:
         self.model = experiment.model().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if experiment.sync and ranks() > 1:
             synchronize(self.model)
+        self.begun: Begun | None = None
+        if begin:
+            self.begin()
         self._build()
         self.views: Views | None = None
         self.output: Output | None = None
@@ -73,10 +83,27 @@ class Trainer:
         if compile:
             compile_networks(self.model)
 
+    def begin(self) -> None:
+        """Take the weights that the experiment starts from, on every process as the first one reads them.
+
+        With begin=False a trainer has not done so: its weights are to be restored.
+        """
+        start = self.experiment.start
+        if start is None:
+            return
+        self.begun = led(start.read)
+        tensors = spread(None if self.begun is None else self.begun.tensors)
+        assert tensors is not None
+        # A teacher that is a copy of the student starts as one.
+        for student in [module for module in self.model.modules() if isinstance(module, Student)]:
+            start.place(student, self.experiment.encoder, tensors)
+
     def _build(self) -> None:
         experiment, model = self.experiment, self.model
         self.learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        groups = model.groups(experiment.predictor_schedule, experiment.learned_rate)
+        start, encoder = experiment.start, experiment.encoder
+        blocks = [] if start is None else start.groups(model.student, encoder)
+        groups = model.groups(experiment.predictor_schedule, experiment.learned_rate, blocks)
         self.optimizer = experiment.optimizer.build(groups, experiment.batch)
         self.precision = Precision(experiment.precision, self.device)
         self.windows = Windows(self.steps, self.per_epoch)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kontrast.directional import unit
 from kontrast.model import Model, Output
+from kontrast.probes.geometry.rankme import effective_rank
 from kontrast.spaces import Box, Euclidean, Product, Space
 from kontrast.training.trainer import Trainer
 
@@ -166,16 +167,14 @@ def spread(z: Tensor) -> float:
 def rankme(rows: Tensor) -> float:
     """RankMe of rows [n, d]: exp of the entropy of their singular values as shares (arXiv 2210.02885, eq. 1).
 
-    The singular values are square roots of eigenvalues of the smaller Gram matrix, in float64: far faster than their
-    decomposition, and exact to 1e-8 of the largest.
+    It is the number of the probe RankMe, on the device and far faster: the singular values are square roots of
+    eigenvalues of the smaller Gram matrix, in float64, which are exact to 1e-8 of the largest.
     """
     rows = rows.detach()
     rows = rows.cpu().double() if rows.device.type == "mps" else rows.double()
     rows = torch.nan_to_num(rows / rows.abs().max().clamp_min(1e-30))
     gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
-    singular = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
-    p = singular / singular.sum().clamp_min(1e-30) + 1e-7
-    return float((-(p * p.log()).sum()).exp())
+    return effective_rank(torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().cpu().numpy())
 
 
 def _embedding(output: Output, model: Model) -> Tensor:
