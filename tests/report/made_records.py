@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kontrast.panels import Bars, Curves, Heat, Line, Panel, Points
 from kontrast.report import Record
 from kontrast.scores import Score
 
@@ -52,6 +53,30 @@ def curve(steps: int, every: int, parts: dict[str, tuple[float, float]], online:
             row["online/accuracy"] = 0.3 + 0.5 * done + 0.01 * rng.normal()
         rows.append(row)
     return rows
+
+
+def panels() -> list[tuple[str, Panel]]:
+    """One of every kind, of several probes."""
+    x = np.linspace(-1, 1, 30)
+    change = np.array([[-0.4, 0.02, -0.1], [0.05, np.nan, -0.02]])
+    words = ("augmentation", "factor", "over 3 seeds")
+    effects = Heat("change", ("crop", "flip"), ("scale", "x", "y"), change, change - 0.1, change + 0.1, 0.0, *words)
+    lines = tuple(Line(name, x, np.exp(-8 * (x - at) ** 2)) for name, at in (("positive", 0.5), ("negative", -0.2)))
+    spectrum = [
+        Line(name, np.arange(1, 60), np.arange(1.0, 60) ** -power) for name, power in (("trained", 1), ("raw input", 2))
+    ]
+    band = Line("entropy", x + 1, 1 - x**2, 0.9 - x**2, 1.1 - x**2)
+    importances = np.random.default_rng(4).gamma(0.3, size=(40, 30))
+    return [
+        ("PairSimilarity", Curves("cosine of pairs", "cosine", "density", lines, filled=True)),
+        ("Effects", effects),
+        ("DCI", Heat("importances", [f"z{i}" for i in range(40)], [f"f{i}" for i in range(30)], importances)),
+        ("Spectrum", Curves("spectrum", "rank", "eigenvalue", tuple(spectrum), "xy")),
+        ("Uncertainty", Curves("calibration", "confidence", "accuracy", (band,), diagonal=True)),
+        ("Uncertainty", Bars("AUROC", ("entropy", "norm"), (0.9, 0.6), (0.8, 0.5), (1.0, 0.7), {"chance": 0.5}, "y")),
+        ("Map method=umap", Points("UMAP", x, x**2, np.arange(30) % 2, ("a", "b"), "class")),
+        ("Map method=umap", Points("UMAP", x, x**2, x, (), "scale")),
+    ]  # fmt: skip
 
 
 def sprites(**changes: Any) -> Record:
@@ -104,7 +129,7 @@ def sprites(**changes: Any) -> Record:
         },
         "metrics": curve(20000, 20, {"alignment": (0.3, 0.12), "uniformity": (5.9, 3.4)}, online=False),
         "scores": scores, "embedding": embedding, "latents": latents, "factors": SPRITES,
-        "pictures": draw(latents[:400]), "pairs": (draw(latents[:12]), draw(moved)),
+        "pictures": draw(latents[:400]), "pairs": (draw(latents[:12]), draw(moved)), "panels": panels(),
     }  # fmt: skip
     return Record(**{**values, **changes})
 

@@ -53,6 +53,28 @@ def test_chance_stands_in_where_nothing_was_measured():
     assert answer(classification(scores=scores)) == "Linear: accuracy 0.80 against 0.10 chance."
 
 
+def test_the_verdict_of_the_ladder_comes_first():
+    protocol = "verdict affine: 4 of 5 factors, mean R^2 0.93; by factor: x affine; fitted on 8,000 rows"
+    ladder = Score("Ladder", "rung/affine", 0.93, protocol=protocol)
+    assert said([*factors(1, 1, 1, 1, 0), ladder]).startswith(
+        "Recovers the factors up to an affine map: 4 of 5 factors, mean R² 0.93. Recovers 4 of 5 factors: shape"
+    )
+    several = replace(ladder, protocol=f"mean over seeds 0, 1, with the 95 % interval of Student's t; {protocol}")
+    assert said([several]) == "Recovers the factors up to an affine map: 4 of 5 factors, mean R² 0.93."
+    nothing = replace(ladder, protocol="verdict nothing: the best of 5 factors reaches R^2 0.01, p = 0.4")
+    assert said([nothing]) == "No recovery that chance would not give: the best of 5 factors reaches R² 0.01, p = 0.4."
+
+
+@pytest.mark.parametrize("protocol", ["verdict", "verdict magic: all", "verdict affine", "a verdict affine: x", ""])
+def test_other_protocols_hold_no_verdict(protocol):
+    assert said([Score("Linear", "accuracy", 0.5, protocol=protocol)]) == "Linear: accuracy 0.50."
+
+
+def test_importances_are_no_recovery():
+    rows = [Score("DCI", f"importance/{f.name}", 1.0) for f in SPRITES] + factors(0.1, 0.2, 0.1, 0, 0)
+    assert said(rows).startswith("Recovers none of 5 factors.")
+
+
 def test_without_scores():
     assert "not probed yet" in said([])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -14,7 +15,9 @@ import pytest
 from made_records import Factor, classification, sprites
 
 from kontrast.report import colors
-from kontrast.report.figures import _panels, _rolling, bars, curves, style
+from kontrast.report.bars import _together, bars
+from kontrast.report.curves import _rolling, curves
+from kontrast.report.figures import style, tick
 from kontrast.report.maps import _flatten, maps
 from kontrast.scores import Score
 from kontrast.text import plain
@@ -48,7 +51,7 @@ from kontrast.report import markdown, print_scores, write_page
 write_page(sprites(), sys.argv[2])
 markdown(sprites().scores)
 assert not {"torch", "matplotlib.pyplot"} & set(sys.modules)
-light = ("kontrast.report", "kontrast.scores", "kontrast.files", "kontrast.text")
+light = ("kontrast.report", "kontrast.panels", "kontrast.scores", "kontrast.files", "kontrast.text")
 assert not [name for name in sys.modules if name.startswith("kontrast.") and not name.startswith(light)]
 """
 
@@ -97,6 +100,11 @@ def test_metrics_are_grouped_by_what_stands_before_the_slash():
     with style():
         found = curves(rows)
     assert [d.title for d in found] == ["loss", "online probe", "learning rate"]
+    watched = [{"step": i, "std/embedding": 1.0, "rank/feature": 9.0, "alarm/collapse": 0.0} for i in range(4)]
+    with style():
+        assert [d.title for d in curves(watched)] == ["spread of embeddings", "effective rank"]
+        watched[3]["alarm/collapse"] = 1.0
+        assert [d.title for d in curves(watched)][-1] == "collapse alarm"
     assert "total from 3.000 to 3.000; a from 1.000" in found[0].alt
 
 
@@ -106,6 +114,48 @@ def test_curves_of_any_numbers_in_any_order():
         warnings.simplefilter("error")
         (found,) = curves([{"step": step, "loss": v} for step, v in zip((9, 3, 4, 1, 7, 8, 2), values, strict=True)])
     assert "loss from 1.0e-320 to 5.000" in found.alt
+
+
+def test_gradient_flow_is_one_curve_for_each_block_over_powers_of_ten():
+    names = [
+        "encoder.0",
+        "encoder.1-3",
+        "encoder.stem",
+        *(f"layer{i}" for i in range(4)),
+        "head",
+        "predictor",
+        "learned",
+    ]
+    rows = [{"step": i} | {f"gradient/{name}": 10.0 ** (-k - i / 3) for k, name in enumerate(names)} for i in range(9)]
+    rows[4]["gradient/head"] = 0.0
+    with style():
+        (found,) = curves(rows)
+    assert found.title == "gradient flow"
+    assert "block 0 from 1.000 to 0.002; block 1-3 from 0.100" in found.alt
+    for name in ("block 0", "block stem", "learned"):
+        assert f">{name}<" in found.svg
+    assert re.search(">10⁻\\S+<", found.svg)
+    with style():
+        (flat,) = curves([{"step": i, "gradient/a": 0.0} for i in range(3)])
+    assert flat.png[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.25, "0.25"),
+        (-3, "−3"),
+        (12_000, "12k"),
+        (2.5e6, "2.5M"),
+        (1e-5, "10⁻⁵"),
+        (-2e-5, "−2·10⁻⁵"),
+        (1e-4, "0.0001"),
+        (3e14, "3·10¹⁴"),
+    ],
+)
+def test_ticks_are_text_without_mathematics(value, text):
+    assert tick(value) == text
 
 
 def test_long_curves_are_thinned():
@@ -141,7 +191,7 @@ def test_the_rolling_mean_is_a_mean_of_finite_neighbors():
 
 def test_panels_join_metrics_of_different_factors_only():
     rows = [Score("a", m, 1.0) for m in ("r2/x", "r2/y", "accuracy/shape", "mae/x", "mae/shape")]
-    assert [[row.metric for row in panel] for panel in _panels(rows)] == [
+    assert [[row.metric for row in panel] for panel in _together(rows)] == [
         ["r2/x", "r2/y", "accuracy/shape"],
         ["mae/x", "mae/shape"],
     ]

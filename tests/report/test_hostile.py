@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_records import Factor
 
+from kontrast.panels import Bars, Curves, Heat, Line, Panel, Points
 from kontrast.report import Record, write_page
 from kontrast.scores import Score
 
@@ -63,6 +64,19 @@ def harmless(text: str) -> str:
     return "".join(letter if letter in "./" else chr(0x4E00 + ord(letter) % 20000) for letter in text)
 
 
+def panels(names: list[str]) -> list[tuple[str, Panel]]:
+    """Names in every text that a panel has."""
+    one, two, three = (*names, *names)[:3]
+    matrix = tuple((0.5,) * len(names) for _ in names)
+    line = tuple(Line(x, (0, 1), (1, 2), (0, 1), (2, 3)) for x in names)
+    return [
+        (one, Heat(two, tuple(names), tuple(names), matrix, matrix, matrix, 0, one, two, three)),
+        (two, Curves(three, one, two, line, note=three)),
+        (three, Points(one, (0, 1, 2), (1, 2, 3), (0, 1, 2), (one, two, three), two, three)),
+        (two, Bars(one, tuple(names), (0.1,) * len(names), references=dict.fromkeys(names, 0.5), y=two, note=three)),
+    ]
+
+
 def record(names: list[str], everything: list[str]) -> Record:
     """Names in every place that a name can come to; and all of the names where there is room for them."""
     rng = np.random.default_rng(0)
@@ -76,7 +90,9 @@ def record(names: list[str], everything: list[str]) -> Record:
         experiment={x: x for x in everything} | {"objective": {x: x for x in everything}},
         environment={x: x for x in everything},
         metrics=[{"step": i, "loss": 1.0} | dict.fromkeys(names, 0.5 * i) for i in range(3)],
-        scores=[Score(x, f"r2/{x}", 0.5, 0.1, protocol=x) for x in everything] + [Score(x, x, 0.5) for x in names],
+        scores=[Score(x, f"r2/{x}", 0.5, 0.1, protocol=x, warning=x) for x in everything]
+        + [Score(x, f"{x}/{y}", 0.5, low=0.4, high=0.6, warning=y) for x in names for y in names],
+        panels=panels(names),
         embedding=rng.normal(size=(60, 3)),
         pictures=rng.integers(0, 255, (40, 4, 4), dtype=np.uint8),
         pairs=(np.zeros((2, 4, 4), np.uint8), np.zeros((2, 4, 4), np.uint8)),

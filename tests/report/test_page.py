@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from made_records import classification, sprites
 
+from kontrast.panels import Bars
 from kontrast.report import Record, answer, colors, write_page
 from kontrast.report.inline import inline
 from kontrast.report.record import flat
+from kontrast.scores import Score
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta"}
 
@@ -145,6 +147,35 @@ def test_a_record_of_almost_nothing(tmp_path):
     Page(text)
     assert "not probed yet" in text
     assert "no pairs are drawn" in text
+
+
+def test_panels_are_grouped_by_probe_with_their_notes(written):
+    record, path, page, _ = written
+    text = path.read_text()
+    assert ("Looking inside" in text) == bool(record.panels)
+    for probe, panel in record.panels:
+        assert text.count(f"<h3>{probe}</h3>") == 1
+        assert panel.title in " ".join(page.text)
+        assert panel.note in " ".join(page.text)
+    names = [found.name for found in (path.parent / "figures").glob("panel-*.svg")]
+    assert len(names) == len(record.panels)
+
+
+def test_panels_beyond_a_hundred_are_counted(tmp_path):
+    many = [("Many", Bars(f"bars {at}", ("a",), (0.5,))) for at in range(103)]
+    text = write_page(Record("t", "c", {}, {}, panels=many), tmp_path).read_text()
+    assert "The last 3 are left out." in text
+    assert "bars 99" in text
+    assert "bars 100" not in text
+
+
+def test_values_of_many_things_are_folded_below_the_table(tmp_path):
+    rows = [Score("Linear", "accuracy", 0.5)] + [Score("Linear", f"accuracy/{i}", i / 40, low=0.1) for i in range(40)]
+    text = write_page(Record("t", "c", {}, {}, scores=rows), tmp_path).read_text()
+    page = Page(text)
+    assert len(page.all("details")) == 1
+    assert "accuracy of 40: 0.000 (0) to 0.975 (39), median 0.500" in " ".join(page.text)
+    assert text.index("</details>") > text.index("</table>")
 
 
 def test_vectors(tmp_path):

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_records import classification, sprites
+from made_records import classification, panels, sprites
 
 from kontrast.files import write_whole
+from kontrast.panels import write_panels
 from kontrast.report import Record, read_metrics, read_run
 from kontrast.report.record import flat
 from kontrast.scores import Score, read_scores, write_scores
@@ -164,6 +165,12 @@ def test_a_run_folder_is_read_with_what_it_has(tmp_path):
     assert record.experiment == {"space": "Sphere"}
     assert record.metrics == [{"step": 0, "loss": 1}]
     assert record.scores == [Score("Linear", "accuracy", 0.5)]
+    write_panels(tmp_path / "panels.json", panels())
+    assert read_run(tmp_path, title="t", command="c").panels == panels()
+    (tmp_path / "panels.json").write_text("[NaN]")
+    with pytest.raises(ValueError, match="does not hold panels"):
+        read_run(tmp_path, title="t", command="c")
+    (tmp_path / "panels.json").unlink()
     (tmp_path / "environment.json").write_text("[]")
     with pytest.raises(ValueError, match="one JSON object"):
         read_run(tmp_path, title="t", command="c")

@@ -9,7 +9,7 @@ from made_records import classification, sprites
 from rich.console import Console
 
 from kontrast.report import markdown, print_scores
-from kontrast.report.tables import layout, number
+from kontrast.report.layout import layout, number
 from kontrast.scores import Score
 
 
@@ -60,6 +60,75 @@ def test_rows_are_grouped_by_probe_and_metric_with_the_mean_first():
     assert [section.probe for section in made.sections] == ["A", "B"]
     found = [(line.name, line.of) for line in made.sections[0].lines]
     assert found == [("R²", "mean"), ("R²", "x"), ("R²", "y"), ("mae", "x")]
+
+
+def test_intervals_stand_beside_values_with_as_many_digits():
+    rows = [
+        Score("A", "accuracy", 0.853, low=0.8401, high=0.861),
+        Score("A", "l2", 37.12, low=-0.5, high=40.0, raw=12.0),
+        Score("A", "r2", 0.5, deviation=0.01, low=-0.2, high=1.0),
+        Score("A", "half", 0.5, low=0.4),
+    ]
+    (section,) = layout(rows).sections
+    spreads = [line.spread for line in section.lines]
+    assert spreads == ["[.840, .861]", "[-.50, 40.00]", "± 0.010 [-.200, 1.000]", ""]
+    text = printed(rows)
+    assert "0.853 [.840, .861]" in text
+    assert "[low, high]: 95 % interval" in text
+    assert "**0.853** \\[.840, .861\\]" in markdown(rows)
+
+
+def test_a_narrow_terminal_goes_without_intervals_and_then_without_the_ends_of_names():
+    rows = [Score("Linear layer=stem", "accuracy/of a long name indeed", 0.5, 0.1, 0.1, 0.1, 0.1, low=0.4, high=0.6)]
+    wide, narrow, tiny = printed(rows, 110), printed(rows, 80), printed(rows, 64)
+    assert "[.400, .600]" in wide
+    assert "[.400" not in narrow and "Intervals are in scores.json." in narrow and "name indeed" in narrow
+    assert "of a lo…" in tiny and "name indeed" not in tiny
+    for text, width in ((wide, 110), (narrow, 80), (tiny, 64)):
+        assert max(map(len, text.splitlines())) <= width
+        assert "Linear layer=stem\n" in text
+
+
+def test_the_ceiling_stands_beside_the_value():
+    made = layout([Score("A", "accuracy", 0.8, untrained=0.4, ceiling=0.9)])
+    assert made.columns == ("value", "ceiling", "untrained")
+    assert made.sections[0].lines[0].cells == ("0.800", "0.900", "0.400")
+
+
+def test_warnings_have_marks_of_their_own():
+    rows = [Score("A", "x", 1.0, protocol="p", warning="far"), Score("A", "y", 1.0, protocol="p"), Score("B", "z", 1.0)]
+    rows[2:] = [Score("B", name, 1.0, warning="wide") for name in "zw"]
+    made = layout(rows)
+    assert made.warnings == (("†", "far"), ("‡", "wide"))
+    assert [section.mark for section in made.sections] == ["¹", "‡"]
+    assert [line.mark for line in made.sections[0].lines] == ["†", ""]
+    assert "† far" in printed(rows) and "† far" in markdown(rows)
+    many = layout([Score("A", f"m{i}", 1.0, warning=f"w{i}") for i in range(30)])
+    assert len({mark for mark, _ in many.warnings}) == 30
+
+
+def test_values_of_many_things_go_below_a_long_table_only():
+    few = [Score("A", f"accuracy/{i}", i / 10) for i in range(10)]
+    assert layout(few).below == ()
+    rows = [Score("A", "accuracy", 0.5), *(Score("A", f"accuracy/{i}", i / 70) for i in range(70))]
+    rows += [Score("A", "accuracy/mean", 0.4), *(Score("A", f"r2/{i}", 0.1) for i in range(3))]
+    rows += [Score("B", f"gap/{i}", float("nan")) for i in range(9)]
+    made = layout(rows)
+    assert [(line.name, line.of) for line in made.sections[0].lines] == [
+        ("accuracy", ""), ("accuracy", "mean"), ("R²", "0"), ("R²", "1"), ("R²", "2"),
+    ]  # fmt: skip
+    assert [section.probe for section in made.sections] == ["A"]
+    assert [(group.probe, len(group.lines)) for group in made.below] == [("A", 70), ("B", 9)]
+    assert made.below[0].said == "accuracy of 70: 0.000 (0) to 0.986 (69), median 0.500"
+    assert made.below[1].said == "gap of 9: no number"
+    assert len(printed(rows).splitlines()) < 15
+    assert markdown(rows).count("| **") == 84
+    only = [Score("A", f"accuracy/{i}", 0.5) for i in range(70)]
+    assert "accuracy of 70" in printed(only)
+
+
+def test_equal_rows_are_all_shown():
+    assert len(layout([Score("A", "x", 1.0)] * 3).sections[0].lines) == 3
 
 
 def test_footnotes_are_numbered_once_each():

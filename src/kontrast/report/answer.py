@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
+from kontrast.report.layout import symbol
 from kontrast.report.record import Record
-from kontrast.report.tables import symbol
 from kontrast.scores import Score
 from kontrast.text import plain
 
 RECOVERED = 0.9
 SUMMARIES = ("accuracy", "r2", "mcc")
+LADDER = {
+    "identity": "Recovers the factors as they are",
+    "permutation": "Recovers the factors up to their order and sign",
+    "scale": "Recovers the factors up to their order and scale",
+    "monotone": "Recovers the factors up to their order and a monotone map of each",
+    "orthogonal": "Recovers the factors up to a rotation",
+    "block": "Recovers the factors up to a map of each block",
+    "affine": "Recovers the factors up to an affine map",
+    "nonlinear": "Recovers the factors up to a nonlinear map",
+    "nothing": "No recovery that chance would not give",
+}
 
 
 def recovered(row: Score) -> bool:
@@ -36,16 +48,29 @@ def factor_rows(record: Record) -> dict[str, list[Score]]:
 def answer(record: Record) -> str:
     """What the run shows, in one or two short sentences that name the floor beside every number."""
     raw = "raw pixels" if record.pictures is not None and record.pictures.ndim > 2 else "raw input"
-    by_probe = factor_rows(record)
+    verdict = _verdict(record)
+    by_probe = [own for rows in factor_rows(record).values() if (own := [x for x in rows if x.name in SUMMARIES])]
     if by_probe:
-        rows = _first_each(next(iter(by_probe.values())))
-        return f"{_recovery(rows)} {_mean(record, rows, raw)}".strip()
+        rows = _first_each(by_probe[0])
+        return f"{verdict} {_recovery(rows)} {_mean(record, rows, raw)}".strip()
+    if verdict:
+        return verdict
     first = next((row for name in SUMMARIES for row in record.scores if row.name == name and not row.of), None)
     first = first or next(iter(record.scores), None)
     if first is None:
         return "Trained, but not probed yet: there is no score to answer with."
     probe = plain(first.probe, 60)
     return _against(f"{probe}: {symbol(first.name)} {plain(first.of, 60)}".strip(), first, raw)
+
+
+def _verdict(record: Record) -> str:
+    """The strongest class of maps up to which the factors are recovered, where a probe said it in its protocol."""
+    for row in record.scores:
+        for part in row.protocol.split("; "):
+            found = re.fullmatch(r"verdict (\w+): (.{1,200})", plain(part, 300))
+            if found and found[1] in LADDER:
+                return f"{LADDER[found[1]]}: {found[2].replace('R^2', 'R²')}."
+    return ""
 
 
 def _first_each(rows: Sequence[Score]) -> list[Score]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 INK, MUTED, LINE, FAINT, PAGE = "#17191c", "#5c6470", "#dadfe6", "#eef1f4", "#fffffe"
 TRAINED, UNTRAINED, RAW, FLOOR = "#2458d3", "#c8620b", "#0d8068", "#77808d"
 SERIES = ("#2458d4", "#a2349b", "#0a7c99", "#6d7c10", "#7b5cd6", "#b5533c", "#4b6584", "#3c8d57")
+ROLES = {"trained": TRAINED, "untrained": UNTRAINED, "raw input": RAW, "null": FLOOR, "chance": FLOOR}
+"""Colors of lines and marks with these names, so that they mean the same in every figure."""
+BELOW = SERIES[5]
+"""Values below the one that has no color; those above it are as the trained encoder's."""
 THEME = {
     INK: "ink",
     MUTED: "muted",

@@ -1,4 +1,4 @@
-"""Maps of an embedding: its two principal components, colored by what is known of the rows."""
+"""Maps: the two principal components of an embedding, and any points in the plane, colored by what is known of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kontrast.panels import Points
 from kontrast.report import colors
-from kontrast.report.figures import Drawing, caption, figure, finish
+from kontrast.report.figures import Drawing, caption, figure, finish, legend, tick
 from kontrast.report.record import Record
 from kontrast.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
 MOST_MAPS, MOST_POINTS = 4, 4000
@@ -60,25 +62,18 @@ def _map(
     classes: Sequence[str] | None = None,
 ) -> Drawing:
     made, axes = figure(3.1, 2.9)
-    size = float(np.clip(9000 / len(points), 3, 14))
-    look: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.85, "rasterized": True}
+    look: dict[str, Any] = {"s": _size(len(points)), "linewidths": 0, "alpha": 0.85, "rasterized": True}
     name = plain(factor.name, 40) if factor is not None else "rows" if classes is None else "class"
     if factor is None or factor.kind == "discrete":
         _by_class(axes, points, np.where(np.isfinite(values), values, -1).round().astype(int), classes, look)
-        if axes.get_legend_handles_labels()[0]:
-            made.legend(loc="outside lower left", ncols=4, columnspacing=0.7, handletextpad=0.1)
+        legend(made, axes.get_legend_handles_labels()[0], below=True, dots=True)
     else:
         ring = factor.kind == "periodic"
         shown = (values - factor.low) / ((factor.high - factor.low) or 1.0)
         shown = shown % 1 if ring else np.clip(shown, 0, 1)
         look |= {"c": shown, "cmap": colors.cyclic() if ring else colors.sequential(), "vmin": 0, "vmax": 1}
         dots = axes.scatter(points[:, 0], points[:, 1], **look)
-        bar = made.colorbar(dots, ax=axes, location="bottom", aspect=36, shrink=0.9, pad=0.04, ticks=[0, 0.5, 1])
-        if bar.solids is not None:
-            bar.solids.set(alpha=1, rasterized=True)
-        bar.outline.set_visible(False)
-        middle = (factor.low + factor.high) / 2
-        bar.set_ticklabels([f"{x:.3g}" for x in (factor.low, middle, factor.high)])
+        _bar(made, axes, dots, (factor.low, (factor.low + factor.high) / 2, factor.high))
     axes.set(xticks=[], yticks=[], xlabel=f"PC 1 · {shares[0]:.0%}", ylabel=f"PC 2 · {shares[1]:.0%}")
     axes.set_aspect("equal", adjustable="datalim")
     alt = f"Map of {len(points)} held-out rows along two principal components, colored by {name}"
@@ -104,3 +99,48 @@ def _by_class(
         axes.plot([], [], "o", color=color, markersize=4, label=caption(name, 12))
     if not hit.all():
         axes.plot([], [], "o", color=colors.OTHERS, markersize=4, label="others")
+
+
+def draw_points(panel: Points, name: str) -> Drawing:
+    """Points in the plane, of equal scale on both axes, in the colors of their classes or of a value."""
+    points = np.array([panel.x, panel.y], dtype=np.float64).T
+    color = np.array(panel.color) if panel.color else np.zeros(len(points))
+    kept = np.flatnonzero((np.abs(points) < 1e300).all(1))
+    if len(kept) > MOST_POINTS:
+        kept = kept[np.linspace(0, len(kept) - 1, MOST_POINTS).astype(int)]
+    points, color = points[kept], color[kept]
+    made, axes = figure(3.1, 2.9)
+    look: dict[str, Any] = {"s": _size(len(points)), "linewidths": 0, "alpha": 0.85, "rasterized": True}
+    if panel.names or not panel.color:
+        of = np.where((color >= 0) & (color < max(1, len(panel.names))), color, -1).astype(int)
+        _by_class(axes, points, of, panel.names or None, look)
+        legend(made, axes.get_legend_handles_labels()[0], below=True, dots=True)
+    elif np.isfinite(color).any():
+        low, high = float(np.nanmin(color)), float(np.nanmax(color))
+        known = np.isfinite(color)
+        axes.scatter(points[~known, 0], points[~known, 1], c=colors.OTHERS, **look)
+        look |= {"c": color[known], "cmap": colors.sequential(), "vmin": low, "vmax": high}
+        dots = axes.scatter(points[known, 0], points[known, 1], **look)
+        _bar(made, axes, dots, (low, (low + high) / 2, high))
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    heading, by = plain(panel.title, 80), plain(panel.colored_by, 40)
+    alt = f"{heading}: {len(points)} points{by and f', colored by {by}'}"
+    left = f"{len(points):,} of {len(panel.x):,} points. " if len(points) < len(panel.x) else ""
+    return finish(made, name, heading, alt, left + plain(panel.note, 400))
+
+
+def _size(count: int) -> float:
+    return float(np.clip(9000 / max(1, count), 3, 14))
+
+
+def _bar(made: Figure, axes: Axes, dots: Any, marks: tuple[float, float, float]) -> None:
+    """The colors of a value, with its ends and its middle, below a map."""
+    bar = made.colorbar(dots, ax=axes, location="bottom", aspect=36, shrink=0.9, pad=0.04)
+    low, high = bar.mappable.get_clim()
+    bar.set_ticks([low, (low + high) / 2, high], labels=[tick(float(f"{x:.3g}")) for x in marks])
+    if bar.solids is not None:
+        bar.solids.set(alpha=1, rasterized=True)
+    bar.outline.set_visible(False)

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from kontrast.files import write_whole
-from kontrast.report import gallery, tables
+from kontrast.report import gallery, layout
 from kontrast.report.answer import RECOVERED, answer
-from kontrast.report.figures import Drawing, bars, curves, style
+from kontrast.report.bars import bars
+from kontrast.report.curves import curves
+from kontrast.report.figures import Drawing, style
 from kontrast.report.inline import inline
 from kontrast.report.maps import maps
+from kontrast.report.panels import MOST_PANELS, looking, span
 from kontrast.report.record import Record, flat
 from kontrast.text import plain
 
@@ -37,21 +40,26 @@ def write_page(record: Record, folder: Path | str) -> Path:
         raise ValueError(f"{folder / 'figures'} is a link to another place; remove it")
     with style():
         drawings = {"curves": curves(record.metrics), "bars": bars(record), "maps": maps(record)}
+        seen = looking(record)
     neighbors, neighbor_sheet = gallery.neighbor_rows(record)
     pairs, pair_sheet = gallery.pair_rows(record)
-    files = {f"{drawn.name}.svg": drawn.svg.encode() for group in drawings.values() for drawn in group}
-    files |= {f"{drawn.name}.png": drawn.png for group in drawings.values() for drawn in group}
+    every = [drawn for group in (*drawings.values(), *seen.values()) for drawn in group]
+    files = {f"{drawn.name}.svg": drawn.svg.encode() for drawn in every}
+    files |= {f"{drawn.name}.png": drawn.png for drawn in every}
     files |= {name: x for name, x in (("neighbors.png", neighbor_sheet), ("pairs.png", pair_sheet)) if x is not None}
     for name, content in files.items():
         write_whole(folder / "figures" / name, content)
     page = folder / "report.html"
-    shown = {name: [_inlined(drawn) for drawn in group] for name, group in drawings.items()}
+    shown: dict[str, Any] = {name: [_inlined(drawn) for drawn in group] for name, group in drawings.items()}
+    shown["looking"] = [(plain(probe, 60), span(group), [*map(_inlined, group)]) for probe, group in seen.items()]
+    shown["unseen"] = max(0, len(record.panels) - MOST_PANELS)
     write_whole(page, _render(record, neighbors=neighbors, pairs=pairs, **shown).encode())
     return page
 
 
 def _inlined(drawn: Drawing) -> dict[str, object]:
-    return {"title": drawn.title, "svg": inline(drawn.svg, drawn.name, drawn.alt)}
+    svg = inline(drawn.svg, drawn.name, drawn.alt)
+    return {"title": drawn.title, "svg": svg, "note": drawn.note, "size": drawn.size}
 
 
 def _render(record: Record, **shown: Any) -> str:
@@ -65,7 +73,7 @@ def _render(record: Record, **shown: Any) -> str:
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files.joinpath("page.html.jinja").read_text(encoding="utf-8"))
-    made = tables.layout(record.scores)
+    made = layout.layout(record.scores)
     return template.render(
         title=plain(record.title, 120),
         answer=answer(record),
@@ -73,11 +81,13 @@ def _render(record: Record, **shown: Any) -> str:
         parts=_parts(record.experiment),
         environment={plain(key, 60): plain(value, 400) for key, value in flat(record.environment).items()},
         table=made,
-        heads=tables.COLUMNS,
-        meaning=[(key, tables.COLUMNS[key], tables.MEANING[key]) for key in made.columns],
+        heads=layout.COLUMNS,
+        meaning=[(key, layout.COLUMNS[key], layout.MEANING[key]) for key in made.columns],
         recovered=RECOVERED,
         vectors=record.pictures is None or record.pictures.ndim == 2,
-        deviations=any(line.deviation for section in made.sections for line in section.lines),
+        spreads=any(line.spread for section in made.sections for line in section.lines),
+        deviations=any(row.deviation for row in record.scores),
+        interval=layout.INTERVAL if any(row.low is not None for row in record.scores) else "",
         count=0 if record.pictures is None else len(record.pictures),
         named=record.labels is not None,
         style=Markup(sheet),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from kontrast.panels import Panel, read_panels
 from kontrast.scores import Score, read_scores
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Record:
     (-1: none) named by `classes`, or `latents` [n, k] described by `factors`. `pictures` shows the rows `pictured`
     of the embedding (the first ones if that is None), and `pairs` holds two equal arrays of views that the encoder
     was asked to match. Both are uint8 [m, h, w] or [m, h, w, c], or [m, d] for vectors, drawn as strips of color.
+    `panels` are what probes show, each with the name of its probe.
     """
 
     title: str
@@ -54,6 +56,7 @@ class Record:
     pictures: NDArray[Any] | None = None
     pictured: NDArray[Any] | None = None
     pairs: tuple[NDArray[Any], NDArray[Any]] | None = None
+    panels: Sequence[tuple[str, Panel]] = ()
 
     def __post_init__(self) -> None:
         rows = None if self.embedding is None else len(self.embedding)
@@ -135,7 +138,7 @@ def read_run(folder: Path | str, *, title: str, command: str, **shown: Any) -> R
             raise ValueError(f"{path} must hold one JSON object")
         return values
 
-    metrics, scores = folder / "metrics.jsonl", folder / "scores.json"
+    metrics, scores, panels = (folder / name for name in ("metrics.jsonl", "scores.json", "panels.json"))
     return Record(
         title=title,
         command=command,
@@ -143,5 +146,6 @@ def read_run(folder: Path | str, *, title: str, command: str, **shown: Any) -> R
         environment=read("environment.json"),
         metrics=read_metrics(metrics) if metrics.exists() else [],
         scores=read_scores(scores) if scores.exists() else [],
+        panels=read_panels(panels) if panels.exists() else [],
         **shown,
     )
