@@ -13,7 +13,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = {"README.md": 3, "docs/pictures.md": 2}
+BLOCKS = {"README.md": 3, "docs/pictures.md": 2, "docs/probes.md": 2}
 SMOKE = {"simclr": ["epochs=0.05", "encoder.width=4"], "inversion": ["batch=64"]}
 
 
@@ -73,7 +73,7 @@ def test_the_python_snippet_runs(tmp_path, monkeypatch):
     found = {}
     exec(compile(short, "README.md", "exec"), found)
     assert found["features"].shape == (10_000, 32)
-    assert {score.probe for score in found["scores"]} == {"Linear", "KNN"}
+    assert {score.probe for score in found["scores"]} == {"Linear steps=3", "KNN k=50"}
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])

@@ -374,6 +374,31 @@ def test_posteriors_that_fit_are_found_up_to_rotation():
     assert told(methods.inversion.read(words.split())).recovery == "orthogonal"
 
 
+OBSERVED = "data=Posteriors pairing=Observed objective=MCInfoNCE space=VonMisesFisher objective.temperature=0.05"
+
+
+def test_ambiguous_observations_whose_posteriors_are_known_are_found_up_to_rotation():
+    found = told(methods.inversion.read([*OBSERVED.split(), "head.dim=10"]))
+    assert (found.recovery, found.violated) == ("orthogonal", ())
+    assert not any("infinite" in note or "not checked" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("10 latents for 21 numbers; write head.dim=10.", ""),
+        ("Pairs have kappa=50; write objective.temperature=0.02.", "head.dim=10 pairing.temperature=0.02"),
+        ("A mixing with relu loses latents", "head.dim=10 data.activation=relu"),
+        ("write objective=MCInfoNCE space=VonMisesFisher", "head.dim=10 objective=InfoNCE space=Sphere"),
+    ],
+)
+def test_what_stands_against_finding_the_known_posteriors(said, words):
+    given = {word.partition("=")[0]: word for word in [*OBSERVED.split(), *words.split()]}
+    found = told(methods.inversion.read([*given.values()]))
+    assert found.recovery == "none"
+    assert any(said in sentence for sentence in found.violated), found.violated
+
+
 def test_ranges_are_boxes_in_units_of_their_own():
     ranges = Ranges(low=(0.0, -1.0), high=(2.0, 3.0), periodic=(False, False), discrete=(False, False))
     here = facts(ranges, 2, Around(temperature=0.1, center=1.0), Lp(p=1), 0.1)

@@ -20,11 +20,13 @@ from kontrast.marginals import Marginal
 from kontrast.objectives import Objective
 from kontrast.optimizers import Optimizer
 from kontrast.pairings import Pairing
-from kontrast.probes import Probe
+from kontrast.probes import Comparison, Probe
+from kontrast.probes.uncertainty import Measure
 from kontrast.schedules import Schedule
 from kontrast.similarities import Similarity
 from kontrast.spaces import Space
 from kontrast.teachers import Teacher
+from kontrast.tuning import Tuning
 
 FAMILIES: dict[str, type] = {
     "datasets": Dataset,
@@ -40,6 +42,9 @@ FAMILIES: dict[str, type] = {
     "optimizers": Optimizer,
     "schedules": Schedule,
     "probes": Probe,
+    "tunings": Tuning,
+    "comparisons": Comparison,
+    "measures": Measure,
 }
 
 

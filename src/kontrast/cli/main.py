@@ -36,7 +36,26 @@ COMMANDS = {
         "kontrast lab METHOD [field=value ...] [seeds=0,1,2] [out=FOLDER] [only=unsupervised|supervised] "
         "[supervised_steps=N] [limit=ROWS] [threads=N] [device=NAME] [compile=True]",
     ),
-    "probe": ("work", "ask what a trained encoder learned", "kontrast probe RUN [PROBE ...] [probe.field=value ...]"),
+    "probe": (
+        "probing",
+        "ask what a trained encoder learned",
+        "kontrast probe RUN [RUN ...] [PROBE[@LAYER] ... | all] [probe.field=value ...] [layer=NAME] "
+        "[fraction=.01,.1,1] [checkpoint=last|STEP] [limit=ROWS] [data=NAME] [data.field=value ...] [ceiling=RUN] "
+        "[cache=False] [device=NAME] [threads=N]",
+    ),
+    "compare": (
+        "compare",
+        "whether several runs learned the same thing, without labels",
+        "kontrast compare RUN RUN [...] [consistency] [udr] [consistency.by=affine] [consistency.ica=True] "
+        "[limit=ROWS] [layer=NAME] [checkpoint=STEP] [out=FILE.json]",
+    ),
+    "effects": (
+        "effects",
+        "what each augmentation does to the recovery of each latent",
+        "kontrast effects METHOD [field=value ...] augmentations=crop,flip,... [crop.field=value ...] "
+        "[base=mild|none|SLOT,...] [seeds=0,1,2] [readout=recovery] [layer=NAME] [limit=ROWS] [out=FOLDER] "
+        "[threads=N] [device=NAME] [compile=True]",
+    ),
     "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
     "embed": (
         "files",
@@ -55,6 +74,7 @@ COMMANDS = {
         "kontrast data | kontrast data get NAME [to=FOLDER] | kontrast data check NAME|FOLDER [field=value ...] | "
         "kontrast data preview METHOD [field=value ...] [out=FILE.png] [pictures=N]",
     ),
+    "selfcheck": ("selfcheck", "golden values of all losses and metrics", "kontrast selfcheck [WORD ...]"),
     "demo": ("pages", "minutes to a first result: recover the latents of sprites", "kontrast demo [out=FOLDER]"),
 }
 

@@ -69,9 +69,9 @@ def demo_command(words: list[str]) -> None:
     )
     run = train(experiment, out, resume=again, console=console)
     console.print("2/3  probe: read every latent off the frozen embedding, on sprites it has not seen")
-    rows = run.probe(probes.Recovery(), limit=DEMO_ROWS)
-    keep_scores(run.path, rows)
-    print_scores(rows, Console())
+    found = run.examine(probes.Recovery(), limit=DEMO_ROWS)
+    keep_scores(run.path, found.scores, found.panels)
+    print_scores(found.scores, Console())
     console.print("3/3  report")
     record = gather(run)
     page = write_page(record, run.path)
@@ -88,7 +88,8 @@ def report_command(words: list[str]) -> None:
     path, data = run.path / "scores.json", run.experiment.data
     probed = {row.step for row in read_scores(path)} if path.exists() else set()
     if (data.classes or data.factors) and probed != {run.checkpoint().step}:
-        keep_scores(run.path, run.probe(*choose_probes([], {}, run)))
+        found = run.examine(*choose_probes([], {}, run))
+        keep_scores(run.path, found.scores, found.panels)
     record = gather(run)
     print(answer(record))
     print(write_page(record, run.path))

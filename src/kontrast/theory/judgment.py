@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from kontrast.datasets import Generative, Mixing
+from kontrast.datasets import Generative, Mixing, Posteriors
 from kontrast.experiment import Experiment
 from kontrast.marginals import Around, Uniform
 from kontrast.objectives import InfoNCE, MCInfoNCE, SIGReg
-from kontrast.pairings import Conditional
+from kontrast.pairings import Conditional, Observed
 from kontrast.spaces import Euclidean as RealSpace
 from kontrast.spaces import Product, Space, Sphere
 from kontrast.teachers import Shared
@@ -45,6 +45,11 @@ def judge(experiment: Experiment) -> Finding:
         return _other(experiment)
     if not isinstance(data, Generative):
         return _unknown(f"The latents of {type(data).__name__} are not known, so nothing can be said about them.")
+    if isinstance(pairing, Observed):
+        return _unknown(
+            "Observations show their latents up to a posterior, of which the scores of InfoNCE say nothing; write "
+            "objective=MCInfoNCE space=VonMisesFisher."
+        )
     if not isinstance(pairing, Conditional):
         return _unknown(
             f"{type(pairing).__name__} makes pairs whose law in latent space is not known: what the views share "
@@ -115,23 +120,33 @@ def _posteriors(experiment: Experiment, objective: MCInfoNCE) -> Finding:
         "Kirchhof et al. 2023, arXiv 2302.02865",
     )
     data, pairing = experiment.data, experiment.pairing
-    if not isinstance(data, Generative) or not isinstance(pairing, Conditional):
-        return _unknown("The law of the pairs in latent space is not known; write data=Mixing pairing=Conditional.")
-    space = data.latent_space
-    kappa = concentration(pairing.similarity, pairing.temperature, space.radius) if isinstance(space, Sphere) else None
+    kappa: float | None
+    if isinstance(data, Posteriors) and isinstance(pairing, Observed):
+        kappa, latents = 1 / pairing.temperature, data.dim
+    elif isinstance(data, Generative) and isinstance(pairing, Conditional):
+        kappa, latents = _near(data, pairing), len(data.factors)
+        found.notes.append("Where an observation gives its latents away, their true concentration is infinite.")
+    else:
+        return _unknown("The law of the pairs in latent space is not known; write data=Posteriors pairing=Observed.")
     if kappa is None:
         found.against("Pairs are not von Mises-Fisher; write data.space=Sphere pairing.similarity=Cosine.")
     elif not objective.learn_temperature and not math.isclose(kappa * objective.temperature, 1, rel_tol=CLOSE):
         found.against(f"Pairs have kappa={kappa:g}; write objective.temperature={1 / kappa:.6g}.")
-    if experiment.dim != len(data.factors):
-        found.against(f"There are {len(data.factors)} latents for {experiment.dim} numbers; leave out head.dim.")
+    if experiment.dim != latents:
+        instead = f"write head.dim={latents}" if isinstance(data, Posteriors) else "leave out head.dim"
+        found.against(f"There are {latents} latents for {experiment.dim} numbers; {instead}.")
     if objective.averaged:
         found.against(
             "Negatives that weigh 1/M double the concentrations at the minimum; write objective.averaged=False."
         )
     _world(found, data)
-    found.notes.append("Where an observation gives its latents away, their true concentration is infinite.")
     return found
+
+
+def _near(data: Generative, pairing: Conditional) -> float | None:
+    """The concentration of the pairs; None where they are not von Mises-Fisher."""
+    space = data.latent_space
+    return concentration(pairing.similarity, pairing.temperature, space.radius) if isinstance(space, Sphere) else None
 
 
 def _unknown(why: str) -> Finding:
@@ -148,11 +163,12 @@ def _world(found: Finding, data: Generative) -> None:
             else "The latents are not uniform on their space; write data.marginal=Uniform.",
             fits=True,
         )
-    if not isinstance(data, Mixing):
+    mixing = data.mixing if isinstance(data, Posteriors) else data
+    if not isinstance(mixing, Mixing):
         found.notes.append(
             f"No two latents may give the same observation; for {type(data).__name__} that is not checked."
         )
-    elif data.activation == "relu" and data.layers > 1:
+    elif mixing.activation == "relu" and mixing.layers > 1:
         why = "A mixing with relu loses latents and cannot be inverted; write data.activation=leaky_relu."
         found.against(why, fits=True)
 
