@@ -79,7 +79,7 @@ def regression(data: Features, rounds: int) -> tuple[dict[str, float], str]:
             break
 
     def ours() -> float:
-        return classify(x.astype(np.float64), y, PENALTY, 5000, TOLERANCE).gradient
+        return classify(x, y, PENALTY, 5000, TOLERANCE).gradient
 
     sides: dict[str, Callable[[], object]] = {
         "scikit-learn": lambda: model(tolerance, len(x)).fit(x, y),

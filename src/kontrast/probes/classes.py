@@ -82,12 +82,10 @@ def judge(
             spread["nll"] = interval(drawn[:, 2] / drawn[:, 3])
     values["ece"], chance["ece"] = float(calibration_error(means[4:])), 0.0
     spread["ece"] = error_interval(means[4:], drawn[:, 4:])
-    warned = {} if known.all() else {"nll": f"{(~known).sum():,} test rows of classes not learned are left out of it"}
-    panels = (
-        *by_class(found.first, labels, names),
-        reliability(found.confidence, right, drawn[:, 4:], values["ece"]),
-    )
-    return Scores(values, protocol, chance, {}, spread, warned if known.any() else {}, panels)
+    warned = {"nll": f"{(~known).sum():,} test rows of classes not learned are left out of it"}
+    curve = reliability(found.confidence, right, drawn[:, 4:], values["ece"])
+    panels = (*by_class(found.first, labels, names), curve)
+    return Scores(values, protocol, chance, {}, spread, warned if 0 < known.mean() < 1 else {}, panels)
 
 
 def _entropy(labels: NDArray[np.int64]) -> float:

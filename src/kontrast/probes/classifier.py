@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class Classifier(NamedTuple):
 
 
 def classify(
-    x: NDArray[np.float64], y: NDArray[np.int64], penalty: float, steps: int, tolerance: float = 1e-5
+    x: NDArray[np.floating[Any]], y: NDArray[np.int64], penalty: float, steps: int, tolerance: float = 1e-5
 ) -> Classifier:
     """The minimum of J(W, b) = mean_i -log softmax(W x_i + b)[y_i] + penalty |W|_F^2 for x [n, d] and labels y [n].
 
@@ -61,7 +61,7 @@ def classify(
     classes, target = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError("the training rows have only one class, and a linear probe learns to tell two or more apart")
-    mean = x.mean(0)
+    mean = x.mean(0, dtype=np.float64)
     rows, scale = _scaled(x, mean)
     double = _Objective(x, target, len(classes), mean, scale, penalty / scale**2)
     single = _Objective(x, target, len(classes), mean, scale, penalty / scale**2, rows)
@@ -79,11 +79,11 @@ def classify(
     return Classifier(weight, at[:, -1] - weight @ mean, classes, taken, norm)
 
 
-def _scaled(x: NDArray[np.float64], mean: NDArray[np.float64]) -> tuple[Tensor, float]:
+def _scaled(x: NDArray[np.floating[Any]], mean: NDArray[np.float64]) -> tuple[Tensor, float]:
     """The rows (x - mean) / s in single precision, and the s that makes their mean square 1 (1 where it is 0)."""
     rows, square = torch.empty(x.shape, dtype=torch.float32), 0.0
     for part in _parts(len(x)):
-        centered = x[part] - mean
+        centered: NDArray[np.float64] = x[part] - mean
         square += float(np.vdot(centered, centered))
         rows[part] = torch.from_numpy(centered)
     scale = float(np.sqrt(square / x.size)) or 1.0
@@ -103,7 +103,7 @@ class _Objective:
 
     def __init__(
         self,
-        x: NDArray[np.float64],
+        x: NDArray[np.floating[Any]],
         target: NDArray[np.int64],
         classes: int,
         mean: NDArray[np.float64],
@@ -163,7 +163,7 @@ def _descend(
     objective: _Objective, start: NDArray[np.float64], steps: int, tolerance: float
 ) -> tuple[NDArray[np.float64], float, int]:
     """Where at most so many steps of L-BFGS lead, until the gradient has norm `tolerance`; that norm, and the steps."""
-    from scipy.optimize import OptimizeResult, minimize
+    from scipy.optimize import minimize
 
     if steps < 1:
         return start, np.inf, 0
@@ -180,7 +180,7 @@ def _descend(
         loss, gradient, last = objective(moved(v))
         return loss, np.concatenate([gradient[:, :-1] @ basis.T, (gradient[:, -1] * width)[:, None]], 1).ravel()
 
-    def arrived(intermediate_result: OptimizeResult) -> None:
+    def arrived(intermediate_result: Any) -> None:
         if last <= tolerance:
             raise StopIteration
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class Voters:
         Errors add up as the root of how many there are (Higham and Mary 2019), times a factor that makes sure of it.
         """
         size = np.sqrt(np.einsum("qd,qd->q", x, x)) * self.longest + np.abs(self.offset).max()
-        found: NDArray[np.float64] = 8 * np.sqrt(x.shape[1] + 4) * np.finfo(np.float32).eps * size
+        found: NDArray[np.float64] = 4 * np.sqrt(x.shape[1] + 4) * np.finfo(np.float32).eps * size
         return found
 
 
@@ -97,8 +97,7 @@ def placed(
         part = np.arange(start, min(start + step, len(own)))
         x = queries.at(part)
         similarity, slack = _product(x, rows, held[: len(x)]), voters.slack(x)
-        if left_out is not None:
-            similarity[np.arange(len(x)), left_out[part]] = -np.inf
+        _leave_out(similarity, left_out, part)
         voter, near, known = _nearest(similarity, most, slack)
         found[..., part], sure = _count(near, voters.target[voter], own[part], slack, voters.classes, ballot)
         for i in np.flatnonzero(known & ~sure):
@@ -109,11 +108,17 @@ def placed(
     later = np.concatenate(crowded)
     for part in np.array_split(later, -(-len(later) * n // DOUBLE) or 1):
         whole = voters.exact(queries.at(part))
-        if left_out is not None:
-            whole[np.arange(len(part)), left_out[part]] = -np.inf
+        _leave_out(whole, left_out, part)
         cast = np.broadcast_to(voters.target, whole.shape)
         found[..., part] = _settle(whole, cast, own[part], voters.classes, ballot)
     return found
+
+
+def _leave_out(
+    similarity: NDArray[np.floating[Any]], left_out: NDArray[np.int64] | None, part: NDArray[np.int64]
+) -> None:
+    if left_out is not None:
+        similarity[np.arange(len(part)), left_out[part]] = -np.inf
 
 
 def _settle(
@@ -219,7 +224,7 @@ def _count(
         for j, temperature in enumerate(ballot.temperatures):
             with np.errstate(over="ignore", invalid="ignore"):
                 weight = np.where(within, np.exp((near - nearest) / temperature), 0)
-                strayed = np.expm1(2 * slack / temperature)
+                strayed = np.expm1(slack / temperature)
             votes = _sums(cell[inside], weight[inside], len(own), classes)
             moved, mine = np.where(edge, weight, 0).sum(1, keepdims=True), _of(votes, own)
             with np.errstate(invalid="ignore"):
