@@ -104,7 +104,7 @@ def main() -> None:
         ("MCC", MCC(), "in_sample_mcc/spearman", spearman),
         ("Procrustes", Procrustes(), "r2/mean", procrustes),
         ("BlockScores", BlockScores(content=content), "nonlinear_r2/content", None),
-        ("Ladder", Ladder(), "rung/affine", least_squares),
+        ("Ladder", Ladder(), "rung_affine", least_squares),
     ]
     print(f"{'probe':<27} {'seconds':>8} {'bare peer':>10} {'ratio':>7}  {'score':>7} {'peer':>7}  of")
     total = 0.0

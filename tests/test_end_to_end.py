@@ -24,8 +24,8 @@ def test_pairs_of_near_latents_teach_where_a_sprite_is(tmp_path):
 @pytest.mark.slow
 def test_augmented_views_of_clothes_teach_more_than_the_untrained_encoder_knows(tmp_path):
     run = train(methods.simclr(epochs=1.0), tmp_path / "run", console=QUIET)
-    rows = {row.probe: row for row in run.probe(probes.KNN(k=20), limit=4000)}
-    row = rows["KNN k=20"]
+    rows = {row.metric: row for row in run.probe(probes.KNN(k=20), limit=4000)}
+    row = rows["accuracy"]
     assert row.value > row.untrained + 0.01
     assert row.untrained > row.chance
 
