@@ -130,10 +130,10 @@ def test_the_global_random_state_is_left_alone():
 )
 def test_the_shares_of_all_processes_are_the_batch_of_one(words, ranks):
     made = methods.get(words[0]).read([*words[1:], "batch=32"])
-    source = made.data.open("train")
+    source = made.pairing.open(made.data)
 
     def views_of(draws):
-        return made.pairing(source.batch(draws), made.data, draws)
+        return made.pairing(source.batch(draws), source, draws)
 
     for step in (0, 3, 50):
         whole = views_of(Draws(5, step, 32))

@@ -94,7 +94,8 @@ def test_views_share_their_batch_statistics_where_the_paper_has_it_so(name, join
     model = small(name).model()
     model.student.encoder.register_forward_hook(lambda module, given, made: sizes.append(len(given[0])))
     made, draws = small(name), Draws(0, 0, 8)
-    model(made.pairing(made.data.open("train").batch(draws), made.data, draws))
+    source = made.pairing.open(made.data)
+    model(made.pairing(source.batch(draws), source, draws))
     assert sizes == ([16] if joint else [8, 8])
 
 

@@ -34,8 +34,9 @@ EXAMPLES = [
 
 def paired(pairing, dataset, step=0, seed=0, size=16):
     draws = Draws(seed, step, size)
-    things = dataset.open("train").batch(draws)
-    return things, pairing(things, dataset, draws)
+    source = pairing.open(dataset)
+    things = source.batch(draws)
+    return things, pairing(things, source, draws)
 
 
 def test_every_pairing_has_an_example():
@@ -83,10 +84,10 @@ def test_a_view_of_a_picture_depends_on_its_row_and_epoch_alone():
     things, views = paired(pairing, dataset, size=16)
     order = torch.arange(15, -1, -1)
     turned = replace(things, observations=things.observations[order], index=things.index[order])
-    again = pairing(turned, dataset, Draws(0, 99, 16))
+    again = pairing(turned, dataset.open("train"), Draws(0, 99, 16))
     for one, two in zip(views.views, again.views, strict=True):
         torch.testing.assert_close(one[order], two, rtol=0, atol=0)
-    later = pairing(replace(things, epoch=1), dataset, Draws(0, 0, 16))
+    later = pairing(replace(things, epoch=1), dataset.open("train"), Draws(0, 0, 16))
     assert not torch.equal(later.views[0], views.views[0])
 
 
@@ -95,7 +96,7 @@ def test_labels_as_keys_leave_unlabeled_rows_alone():
     draws = Draws(0, 0, 6)
     things = dataset.open("train").batch(draws)
     things = replace(things, labels=torch.tensor([3, 3, -1, -1, 5, 3]))
-    key = Augmented(key="label")(things, dataset, draws).key
+    key = Augmented(key="label")(things, dataset.open("train"), draws).key
     assert key[0] == key[1] == key[5] == 3
     assert len({int(k) for k in key[2:5]}) == 3
     assert (key[2:4] < 0).all()
@@ -122,7 +123,7 @@ def test_asymmetric_pairs_are_the_same_but_only_the_first_asks():
 def test_partners_are_those_that_are_shown():
     dataset, pairing = Mixing(dim=3, layers=0), Conditional()
     things, views = paired(pairing, dataset, step=4)
-    torch.testing.assert_close(pairing.partner(things.latents, dataset, Draws(0, 4, 16)), views.views[1])
+    torch.testing.assert_close(pairing.partner(things.latents, dataset.open("train"), Draws(0, 4, 16)), views.views[1])
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])

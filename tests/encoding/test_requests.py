@@ -90,8 +90,8 @@ def test_draws_are_a_function_of_the_seed_and_the_row(run):
 
 def test_views_are_those_of_the_pairing_of_the_run(run):
     extra, _ = heard(run, ("first", Encoding(view=0, seed=3)), ("second", Encoding(view=1, seed=3)))
-    things = next(run.experiment.data.open("test").chunks(450))
-    views = run.experiment.pairing(things, run.experiment.data, Draws(3, 0, 450)).views
+    source = run.experiment.data.open("test")
+    views = run.experiment.pairing(next(source.chunks(450)), source, Draws(3, 0, 450)).views
     with torch.no_grad():
         expected = [run.student().features(view).numpy() for view in views]
     for name, values in zip(("first", "second"), expected, strict=True):

@@ -30,7 +30,7 @@ PICTURES = [
 
 def shown(pairing: Augmented, side: int = 32, channels: int = 3) -> Views:
     things = Things(pictures(8, channels, side, side), torch.arange(8))
-    return pairing(things, Digits(), Draws(0, 0, 8))
+    return pairing(things, Digits().open("train"), Draws(0, 0, 8))
 
 
 def test_the_first_two_views_are_what_they_were_with_two() -> None:

@@ -120,7 +120,7 @@ def batch_of(trainer):
     experiment = trainer.experiment
     draws = Draws(experiment.seed, 0, experiment.batch)
     things = trainer.source.batch(draws)
-    return things, experiment.pairing(things, experiment.data, draws)
+    return things, experiment.pairing(things, trainer.source, draws)
 
 
 def watched(trainer):

@@ -129,11 +129,11 @@ def preview_data(method: str, given: dict[str, str]) -> None:
     if out.suffix.lower() != ".png":
         raise ValueError(f"a preview is a PNG file, not {out.name}; write out=preview.png")
     experiment = methods.get(method).read([f"{field}={value}" for field, value in given.items()])
-    source = experiment.data.open("train", place="streamed")
+    source = experiment.pairing.open(experiment.data, place="streamed")
     count = count if source.count is None else min(count, source.count)
     draws = Draws(experiment.seed, 0, count)
     things = source.batch(draws)
-    views = experiment.pairing(things, experiment.data, draws)
+    views = experiment.pairing(things, source, draws)
     if not drawable(things.observations):
         raise ValueError(f"{type(experiment.data).__name__} shows no pictures of 1 or 3 channels, so there is no sheet")
     columns = [*_columns(experiment, things, views, draws)]

@@ -125,8 +125,8 @@ def command(experiment: Experiment, out: Path) -> str:
 
 def _pairs(experiment: Experiment) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     draws = Draws(experiment.seed, 0, experiment.batch)
-    things = experiment.data.open("train").batch(draws)
-    views = experiment.pairing(things, experiment.data, draws).views
+    source = experiment.pairing.open(experiment.data)
+    views = experiment.pairing(source.batch(draws), source, draws).views
     if len(views) < 2 or views[0].shape != views[1].shape:
         return None
     return _pictures(views[0][:PAIRS]), _pictures(views[1][:PAIRS])

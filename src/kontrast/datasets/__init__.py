@@ -34,3 +34,5 @@ from kontrast.datasets.stl10 import STL10 as STL10
 from kontrast.datasets.stores import Holding as Holding
 from kontrast.datasets.subset import Subset as Subset
 from kontrast.datasets.tiny_imagenet import TinyImageNet as TinyImageNet
+from kontrast.datasets.writing import Order as Order
+from kontrast.datasets.writing import Writable as Writable

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from copy import copy
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from kontrast.datasets.placement import Place
 from kontrast.datasets.stores import Held, Holding
 from kontrast.draws import Draws, generator
 from kontrast.parts import Part
-from kontrast.spaces import Space
+from kontrast.spaces import Ranges, Space
 from kontrast.views import Factor, Split, Things
 
 ROWS = 10_000
@@ -42,6 +44,13 @@ class Source(ABC):
     @abstractmethod
     def batch(self, draws: Draws) -> Things:
         """The rows of one training step, in the random order of the run."""
+
+    @abstractmethod
+    def latents_of(self, draws: Draws) -> Tensor:
+        """The latents float32 [size, k] of all rows of a training step, those of all processes, on the CPU.
+
+        ValueError where they are not known.
+        """
 
     def expect(self, draws: Draws) -> None:
         """Hear which step comes next: its rows may be prepared in the background. What goes wrong, `batch` raises."""
@@ -74,6 +83,21 @@ class Dataset(Part, ABC):
     def factors(self) -> tuple[Factor, ...]:
         """The known latents; empty where they are not known."""
         return ()
+
+    @property
+    def latent_space(self) -> Space:
+        """Where the latents live: the ranges of the factors, unless a dataset says otherwise.
+
+        ValueError where they are not known.
+        """
+        if not self.factors:
+            raise ValueError(f"{type(self).__name__} does not know its latents; choose data that do, as data=Sprites")
+        return Ranges(
+            low=tuple(factor.low for factor in self.factors),
+            high=tuple(factor.high for factor in self.factors),
+            periodic=tuple(factor.kind == "periodic" for factor in self.factors),
+            discrete=tuple(factor.kind == "discrete" for factor in self.factors),
+        )
 
     def listed(self) -> dict[str, list[Any]]:
         """What a reader of a run must know of its rows that the fields do not say, as plain values by name."""
@@ -120,7 +144,11 @@ class Stored(Dataset):
 
 
 class Table(Source):
-    """The rows of a stored dataset: labels and latents on the device, observations in their place."""
+    """The rows of a stored dataset: labels and latents on the device, observations in their place.
+
+    Rows have numbers, 0 for the first of the split. `anchors` int64 [m] are those that training steps draw from, None
+    for all; `sequence` int64 [n] on the CPU numbers the film of each row, where rows are frames.
+    """
 
     def __init__(self, dataset: Stored, split: Split, device: torch.device, place: Place = "auto") -> None:
         self.dataset, self.split, self.device = dataset, split, device
@@ -128,27 +156,45 @@ class Table(Source):
         self.shelf = placement.lay(held.store, device, place)
         self.place = f"{len(held.index):,} rows, {placement.size(held.store.bytes)}, {self.shelf.where}"
         self.index = held.index.to(device)
+        self.sequence, self.anchors = held.sequence, cast(Tensor | None, None)
         columns = (held.labels, held.latents)
         self.labels, self.latents = (None if column is None else column.to(device) for column in columns)
 
     @property
     def count(self) -> int:
-        return len(self.index)
+        return len(self.index if self.anchors is None else self.anchors)
 
     @property
     def things(self) -> Things:
         """All rows at once."""
-        return self._rows(torch.arange(self.count))
+        return self.rows(torch.arange(len(self.index)))
+
+    def among(self, rows: Tensor) -> Table:
+        """The same rows, of which training steps draw only those of the numbers int64 [m] on the CPU."""
+        found = copy(self)
+        found.anchors = rows
+        return found
 
     def batch(self, draws: Draws) -> Things:
-        epoch, rows = draws.rows(self.count)
-        return self._rows(rows, epoch)
+        epoch, rows = self._drawn(draws)
+        return self.rows(rows, epoch)
+
+    def latents_of(self, draws: Draws) -> Tensor:
+        if self.latents is None:
+            raise ValueError(f"{type(self.dataset).__name__} does not know its latents; choose data that do")
+        rows = self._drawn(replace(draws, rank=0, ranks=1))[1]
+        return self.latents[rows.to(self.device)].cpu()
+
+    def numbers(self, index: Tensor) -> Tensor:
+        """The numbers int64 [m] on the CPU of the rows that have these `index`."""
+        known, order = self.index.cpu().sort()
+        return order[torch.searchsorted(known, index.cpu())]
 
     def expect(self, draws: Draws) -> None:
-        self.shelf.expect(draws.rows(self.count)[1])
+        self.shelf.expect(self._drawn(draws)[1])
 
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
-        stop, order = self.count, torch.arange(self.count)
+        stop, order = len(self.index), torch.arange(len(self.index))
         if limit is not None and limit < stop:
             # Shuffled, because many data sets are stored class by class: their first rows would be all of one class.
             stop, order = limit, torch.randperm(stop, generator=generator(0, "rows", self.split))
@@ -156,21 +202,21 @@ class Table(Source):
         for number, rows in enumerate(parts):
             for later in parts[number + 1 : number + 2]:
                 self.shelf.expect(later)
-            yield self._rows(rows)
+            yield self.rows(rows)
 
-    def _rows(self, rows: Tensor, epoch: int = 0) -> Things:
-        observations, rows = self.shelf.take(rows), rows.to(self.device)
+    def rows(self, numbers: Tensor, epoch: int = 0) -> Things:
+        """The rows of these numbers int64 [m] on the CPU."""
+        observations, rows = self.shelf.take(numbers), numbers.to(self.device)
         labels, latents = (None if column is None else column[rows] for column in (self.labels, self.latents))
         return Things(observations, self.index[rows], epoch, labels, latents)
+
+    def _drawn(self, draws: Draws) -> tuple[int, Tensor]:
+        epoch, rows = draws.rows(self.count)
+        return epoch, rows if self.anchors is None else self.anchors[rows]
 
 
 class Generative(Dataset):
     """A dataset whose latents are known: it draws latents and renders them."""
-
-    @property
-    @abstractmethod
-    def latent_space(self) -> Space:
-        """Where the latents live."""
 
     @property
     @abstractmethod
@@ -208,6 +254,9 @@ class World(Source):
     def batch(self, draws: Draws) -> Things:
         index = draws.step * draws.size + torch.arange(draws.size)
         return self._show(draws.own(self.dataset.latents(draws)), draws.own(index))
+
+    def latents_of(self, draws: Draws) -> Tensor:
+        return self.dataset.latents(draws)
 
     def chunks(self, size: int, limit: int | None = None) -> Iterator[Things]:
         stop = ROWS if limit is None else limit

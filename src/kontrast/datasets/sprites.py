@@ -13,7 +13,6 @@ from torch import Tensor
 
 from kontrast.datasets.dataset import Generative
 from kontrast.parts import choose
-from kontrast.spaces import Ranges
 from kontrast.views import Factor
 
 SIDE = 0.3
@@ -137,15 +136,6 @@ class Sprites(Generative):
             Factor("orientation", "periodic", 0.0, math.tau, symmetry=symmetry, symmetry_by="shape", grid=39),
             Factor("x", grid=32),
             Factor("y", grid=32),
-        )
-
-    @property
-    def latent_space(self) -> Ranges:
-        return Ranges(
-            low=tuple(factor.low for factor in self.factors),
-            high=tuple(factor.high for factor in self.factors),
-            periodic=tuple(factor.kind == "periodic" for factor in self.factors),
-            discrete=tuple(factor.kind == "discrete" for factor in self.factors),
         )
 
     def render(self, latents: Tensor, device: torch.device) -> Tensor:

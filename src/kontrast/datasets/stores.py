@@ -63,16 +63,21 @@ class Held(Store):
 
 @dataclass(frozen=True)
 class Holding:
-    """A split of a stored dataset, before its observations have a place: all columns, on the CPU."""
+    """A split of a stored dataset, before its observations have a place: all columns, on the CPU.
+
+    `sequence` int64 [n] numbers the film that each row is a frame of, where rows are frames: those of one film follow
+    each other, in the order of time.
+    """
 
     store: Store
     index: Tensor
     labels: Tensor | None = None
     latents: Tensor | None = None
+    sequence: Tensor | None = None
 
     def select(self, rows: Tensor) -> Holding:
         """Some of the rows, by their numbers int64 [m]; they keep their `index`."""
-        columns = (None if column is None else column[rows] for column in (self.labels, self.latents))
+        columns = (None if column is None else column[rows] for column in (self.labels, self.latents, self.sequence))
         return Holding(self.store.select(rows), self.index[rows], *columns)
 
     def things(self) -> Things:

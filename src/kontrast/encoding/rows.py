@@ -85,7 +85,7 @@ class Rows:
         data, seen = request.data or self.data, things.observations
         draws = Draws(request.seed, number, len(things.index))
         if request.view is not None:
-            seen = self._view(request.view, things, data, draws)
+            seen = self._view(request.view, things, self.source(data, request.split), draws)
         if request.change is None:
             return seen
         if seen.ndim != 4:
@@ -94,9 +94,9 @@ class Rows:
             )
         return request.change(seen, draws.noise(things.index, 0, "change"))
 
-    def _view(self, view: int, things: Things, data: Dataset, draws: Draws) -> Tensor:
-        self.pairing.check(data)
-        views = self.pairing(things, data, draws).views
+    def _view(self, view: int, things: Things, source: Source, draws: Draws) -> Tensor:
+        self.pairing.check(source.dataset)
+        views = self.pairing(things, source, draws).views
         there = 1 if isinstance(self.pairing, Labeled) else len(views)
         if not 0 <= view < there:
             name = type(self.pairing).__name__

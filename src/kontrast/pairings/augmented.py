@@ -10,7 +10,7 @@ import torch
 
 from kontrast import parts
 from kontrast.augmentations import Crop, Recipe
-from kontrast.datasets import Dataset
+from kontrast.datasets import Dataset, Source
 from kontrast.draws import Draws
 from kontrast.pairings.pairing import Pairing
 from kontrast.views import Things, Views
@@ -81,7 +81,7 @@ class Augmented(Pairing):
             large[1] = self.second
         return (*large, *[self.local or smaller(self.recipe, min(height, width))] * self.small)
 
-    def __call__(self, things: Things, dataset: Dataset, draws: Draws) -> Views:
+    def __call__(self, things: Things, source: Source, draws: Draws) -> Views:
         recipes = self.recipes(*things.observations.shape[-2:])
         views = tuple(
             recipe(things.observations, draws.noise(things.index, things.epoch, "view", view))
@@ -90,7 +90,7 @@ class Augmented(Pairing):
         key = things.index
         if self.key == "label":
             if things.labels is None:
-                raise ValueError(UNLABELED.format(type(dataset).__name__))
+                raise ValueError(UNLABELED.format(type(source.dataset).__name__))
             key = torch.where(things.labels < 0, -1 - things.index, things.labels)
         every = tuple(range(len(views)))
         return Views(views, key, every, every if self.answering == "all" else every[: self.large])

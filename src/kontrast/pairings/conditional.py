@@ -6,7 +6,7 @@ import chz
 from torch import Tensor
 
 from kontrast import parts
-from kontrast.datasets import Dataset, Generative
+from kontrast.datasets import Dataset, Generative, Source
 from kontrast.draws import Draws
 from kontrast.pairings.pairing import Pairing
 from kontrast.similarities import Cosine, Similarity
@@ -55,17 +55,18 @@ class Conditional(Pairing):
             )
         self.similarity.check_draw(dataset.latent_space)
 
-    def partner(self, latents: Tensor, dataset: Generative, draws: Draws) -> Tensor:
+    def partner(self, latents: Tensor, source: Source, draws: Draws) -> Tensor:
         """Latents z' [n, k] on the CPU, one near each of the latents z [n, k] of this process."""
-        generator = draws.generator("partner")
+        generator, dataset = draws.generator("partner"), source.dataset
         if draws.ranks == 1:
             return self.similarity.sample(latents.cpu(), self.temperature, dataset.latent_space, generator)
         # Drawn for the rows of all processes: how often one is drawn again decides what the next ones get.
-        every = dataset.latents(draws)
+        every = source.latents_of(draws)
         return draws.own(self.similarity.sample(every, self.temperature, dataset.latent_space, generator))
 
-    def __call__(self, things: Things, dataset: Dataset, draws: Draws) -> Views:
+    def __call__(self, things: Things, source: Source, draws: Draws) -> Views:
+        dataset = source.dataset
         assert isinstance(dataset, Generative) and things.latents is not None
-        partner = self.partner(things.latents, dataset, draws)
+        partner = self.partner(things.latents, source, draws)
         shown = dataset.render(partner, things.observations.device)
         return Views((things.observations, shown), things.index, self.asking, self.answering)

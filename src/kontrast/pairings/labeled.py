@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kontrast import parts
 from kontrast.augmentations import Recipe
-from kontrast.datasets import Dataset
+from kontrast.datasets import Dataset, Source
 from kontrast.draws import Draws
 from kontrast.pairings.pairing import Pairing
 from kontrast.views import Things, Views
@@ -42,11 +42,11 @@ class Labeled(Pairing):
         """The latents that can be regressed on as they are: the continuous ones."""
         return [k for k, factor in enumerate(dataset.factors) if factor.kind == "continuous"]
 
-    def __call__(self, things: Things, dataset: Dataset, draws: Draws) -> Views:
+    def __call__(self, things: Things, source: Source, draws: Draws) -> Views:
         observations = things.observations
         if self.recipe is not None:
             observations = self.recipe(observations, draws.noise(things.index, things.epoch, "view", 0))
-        return Views((observations, self._answer(things, dataset)), things.index, asking=(0,), answering=(1,))
+        return Views((observations, self._answer(things, source.dataset)), things.index, asking=(0,), answering=(1,))
 
     def _answer(self, things: Things, dataset: Dataset) -> Tensor:
         if self.target == "labels":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import chz
 
-from kontrast.datasets import Dataset, Posteriors
+from kontrast.datasets import Dataset, Posteriors, Source
 from kontrast.directional import von_mises_fisher
 from kontrast.draws import Draws
 from kontrast.pairings.pairing import Pairing
@@ -39,7 +39,8 @@ class Observed(Pairing):
                 "pairing=Conditional, or pairing=Augmented for pictures"
             )
 
-    def __call__(self, things: Things, dataset: Dataset, draws: Draws) -> Views:
+    def __call__(self, things: Things, source: Source, draws: Draws) -> Views:
+        dataset = source.dataset
         assert isinstance(dataset, Posteriors) and things.latents is not None
         generator = draws.generator("partner")
         # Drawn for the rows of all processes: how often one is drawn again decides what the next ones get.

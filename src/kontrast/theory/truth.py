@@ -65,7 +65,7 @@ class Exact:
         """Of one batch: the loss, the mean (s(z, z') - s(z, z)) / t, and the shares of the positive and of z itself."""
         draws = Draws(self.seed, step, self.batch)
         latents = self.data.sample(self.batch, draws.generator("latents"))
-        views = [self._points(z) for z in (latents, self.pairing.partner(latents, self.data, draws))]
+        views = [self._points(z) for z in (latents, self.pairing.partner(latents, self.data.open("train"), draws))]
         asked, answers = ([views[k] for k in which] for which in (self.pairing.asking, self.pairing.answering))
         frame = Views((), torch.arange(self.batch), self.pairing.asking, self.pairing.answering)
         with torch.no_grad():

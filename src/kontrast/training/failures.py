@@ -103,7 +103,7 @@ def _each(trainer: Trainer) -> float | None:
     trainer.model.eval()
     try:
         draws = Draws(experiment.seed, 0, few)
-        views = experiment.pairing(trainer.source.batch(draws), experiment.data, draws)
+        views = experiment.pairing(trainer.source.batch(draws), trainer.source, draws)
         with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
             output = trainer.embed(views, 0)
         return sum(kept.values()) / few if output.features.requires_grad else None

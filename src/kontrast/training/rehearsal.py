@@ -44,7 +44,7 @@ def rehearse(trainer: Trainer) -> Rehearsed:
     trainer.model.eval()
     draws = Draws(experiment.seed, 0, _few(experiment))
     try:
-        views = experiment.pairing(trainer.source.batch(draws), experiment.data, draws)
+        views = experiment.pairing(trainer.source.batch(draws), trainer.source, draws)
         output = trainer.embed(views, 0)
         trainer.model.criterion(output.asked, output.answers, views)
     except (RuntimeError, IndexError, TypeError, ArithmeticError) as error:

@@ -53,7 +53,7 @@ class Trainer:
         self.experiment, self.device, self.step, self.rate = experiment, device, 0, 0.0
         self.rows = check_shares(experiment, ranks())
         self.micro = experiment.micro if experiment.micro is not None and experiment.micro < self.rows else None
-        self.source: Source = experiment.data.open("train", device, place)
+        self.source: Source = experiment.pairing.open(experiment.data, "train", device, place)
         count = self.source.count
         if count is not None and count < experiment.batch:
             raise ValueError(
@@ -170,7 +170,7 @@ class Trainer:
         things = self.source.batch(draws)
         if self.step + 1 < self.steps:
             self.source.expect(self._draws(self.step + 1))
-        views = self.experiment.pairing(things, self.experiment.data, draws)
+        views = self.experiment.pairing(things, self.source, draws)
         self.waited += time.perf_counter() - started
         return things, views
 

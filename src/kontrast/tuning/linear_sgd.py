@@ -142,7 +142,7 @@ class LinearSGD(Tuning):
             for step in range(steps):
                 draws, factor = Draws(self.seed, step, batch), self.schedule.factor(step, steps)
                 things = source.batch(draws)
-                picture, labels = pairing(things, task.data, draws).views
+                picture, labels = pairing(things, source, draws).views
                 features = (student.features(picture) - center) / width
                 whole.learn(features, labels, factor)
                 if out is not None:

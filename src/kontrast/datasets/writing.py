@@ -1,0 +1,35 @@
+"""Datasets that can be written to disk, in the layout in which the set that they resemble was published."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kontrast.views import Split
+
+
+class Order(NamedTuple):
+    """What is asked of a rendering.
+
+    `rows` of each split, none where there is a fixed number of them; the `seed` of what is drawn; `workers`, processes
+    that share the work, which change no byte; `tell(done, all)` hears of the progress.
+    """
+
+    rows: Mapping[Split, int] = MappingProxyType({})
+    seed: int = 0
+    workers: int = 1
+    tell: Callable[[int, int], None] = lambda done, count: None
+
+
+class Writable(ABC):
+    """A dataset that writes itself in a published layout, which the loader of the published set then reads."""
+
+    @abstractmethod
+    def write(self, out: Path, order: Order) -> None:
+        """Write a file or folder `out`. What was interrupted goes on where it stopped; what is whole is left as it is.
+
+        ValueError where something else is there already, or the order cannot be met.
+        """
