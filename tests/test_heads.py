@@ -34,6 +34,15 @@ def test_projection_is_its_equation() -> None:
     torch.testing.assert_close(head(x), h.clamp_min(0) @ second.weight.T + second.bias)
 
 
+def test_leaky_rectifiers_let_some_of_the_negative_through() -> None:
+    head = Projection(hidden=7, norm=False, slope=0.25).build(5, 3)
+    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    h = x @ head[0].weight.T + head[0].bias
+    torch.testing.assert_close(head(x), torch.maximum(h, 0.25 * h) @ head[2].weight.T + head[2].bias)
+    with pytest.raises(ValueError, match=r"write head\.slope=0\.01"):
+        Projection(slope=1.0)
+
+
 def layout(head: nn.Module) -> list[str]:
     """The layers of a head, with its linear ones' sizes, + for a bias, and what normalizations learn."""
     found = []

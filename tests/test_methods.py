@@ -10,7 +10,7 @@ import torch
 
 from kontrast import heads, methods, objectives, schedules, spaces, teachers
 from kontrast.checkpoints import Checkpoint, fingerprint
-from kontrast.datasets import Digits, FashionMNIST, Mixing
+from kontrast.datasets import Digits, FashionMNIST, KITTIMasks, Masks, Mixing, Sprites, Teapot, ThreeDIdent
 from kontrast.draws import Draws
 from kontrast.encoders import Conv, Mlp
 from kontrast.training import Trainer
@@ -29,6 +29,14 @@ JOINT = {
     "vicreg": False,
 }
 every = pytest.mark.parametrize("name", EVERY)
+KNOWN = {
+    Sprites: Sprites(law="grid", size=16),
+    Masks: Masks(sequences=12, length=6.0),
+    KITTIMasks: Masks(sequences=12, length=6.0),
+    Teapot: Teapot(size=16),
+    ThreeDIdent: Teapot(size=16),
+}
+"""Small ones in place of those whose latents are known."""
 SMALL = {"head.hidden": 16, "head.dim": 8, "predictor.hidden": 8}
 
 
@@ -39,9 +47,10 @@ def small(name, **changes):
     pictures = preset["data"] is FashionMNIST
     batch_norm = preset.get("encoder.batch_norm", False)
     sizes = {path: size for path, size in SMALL.items() if path in preset}
+    known = KNOWN.get(preset["data"])
     return EVERY[name](
-        data=Digits() if pictures else Mixing(dim=3, layers=1),
-        encoder=Conv(width=4, batch_norm=batch_norm) if pictures else Mlp(widths=(8,)),
+        data=known or (Digits() if pictures else Mixing(dim=3, layers=1)),
+        encoder=Conv(width=4, batch_norm=batch_norm) if pictures or known else Mlp(widths=(8,)),
         batch=32,
         steps=4,
         **sizes,

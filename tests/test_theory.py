@@ -14,14 +14,17 @@ from kontrast import methods, parts, theory
 from kontrast.datasets import Mixing
 from kontrast.marginals import Around
 from kontrast.objectives import InfoNCE, Objective
-from kontrast.pairings import Conditional
+from kontrast.pairings import Conditional, Content, Neighbors, Pairs, Temporal
 from kontrast.similarities import Additive, Cosine, Diagonal, Dot, Euclidean, Lp
 from kontrast.spaces import Box, Product, Ranges, Sphere
 from kontrast.spaces import Euclidean as RealSpace
 from kontrast.theory.information import facts
 from kontrast.theory.judgment import KNOWN
 from kontrast.theory.lines import Line, Noise
+from kontrast.theory.pairs import drawn_otherwise
 from kontrast.views import Views
+
+from formats_pairs import _Crossed, _Points
 
 
 def inversion(data, pairs, t, scored, space, temperature=None, head=None, **objective):
@@ -428,3 +431,43 @@ def test_a_wrong_concentration_still_has_a_loss_at_the_truth():
     one = float(experiment.objective(z, partner, torch.arange(64)).total)
     assert found.truth == pytest.approx(one, abs=0.3)
     assert found.truth > found.least + 0.5
+
+
+# Pairs of another law.
+
+
+def unnominal(pairing, data, **options):
+    """Inversion of the latents of stored rows, which are their own observations."""
+    how = InfoNCE(similarity=Lp(p=2), temperature=0.01)
+    return methods.inversion(data=data, pairing=pairing, objective=how, space=Box(), batch=16, **options)
+
+
+def test_pairs_of_stored_rows_are_not_of_the_nominal_law():
+    found = theory.check(unnominal(Conditional(similarity=Lp(p=2), temperature=0.01), _Points()))
+    assert found.recovery == "none"
+    assert found.otherwise == "orthogonal"
+    assert any("stored rows nearest to what is drawn" in why and "render=FOLDER" in why for why in found.violated)
+    assert found.information is None and found.truth is None
+
+
+def test_content_is_promised_as_a_block():
+    found = told(unnominal(Content(content=("kind", "size")), _Crossed(), **{"head.dim": 2}))
+    assert found.recovery == "none"
+    assert "content (kind, size) is identified as a block, up to an invertible map" in found.reason
+    assert found.violated == ()
+    found = told(unnominal(Content(content=("x",)), _Points(), **{"head.dim": 2}))
+    assert any("write head.dim=1" in why for why in found.violated)
+    assert any("x of a stored pair are only near" in why for why in found.violated)
+
+
+@pytest.mark.parametrize("pairing", [Neighbors(), Temporal(), Pairs(table="pairs.csv")])
+def test_pairs_without_a_similarity_promise_nothing(pairing):
+    found = drawn_otherwise(pairing)
+    assert found.recovery == "none"
+    assert len(found.broken) == 1
+
+
+def test_neighbors_of_a_grid_say_so():
+    found = told(unnominal(Neighbors(), _Crossed()))
+    assert found.recovery == found.otherwise == "none"
+    assert any("no similarity of the objective has it" in why for why in found.violated)

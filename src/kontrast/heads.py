@@ -72,6 +72,7 @@ class Projection(Head):
         BYOL, projector and predictor     hidden=4096 bias=False, 256 out (2006.07733)
         predictor of SimSiam              hidden=512
         probabilistic SimCLR              hidden=2048 last_norm=affine, 128 out
+        3DIdent                           hidden=100 norm=False slope=.01, 10 out (2102.08850)
 
     A layer that is normalized has no bias, which the normalization would cancel. Dropout follows every rectifier.
     """
@@ -79,6 +80,7 @@ class Projection(Head):
     hidden: int = chz.field(default=512, doc="width of the hidden layers")
     layers: int = chz.field(default=2, doc="number of linear layers; 1 is linear")
     norm: bool = chz.field(default=True, doc="batch normalization of the hidden layers")
+    slope: float = chz.field(default=0.0, doc="slope of the rectifiers below zero, in [0, 1); 0: they give zero there")
     last_norm: Literal["none", "plain", "scale", "affine"] | bool = chz.field(
         default="none",
         munger=lambda self, value: {False: "none", True: "plain"}.get(value, value),
@@ -102,6 +104,8 @@ class Projection(Head):
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is a share in [0, 1), not {self.dropout}; write head.dropout=0.3")
+        if not 0 <= self.slope < 1:
+            raise ValueError(f"the slope of a rectifier is in [0, 1), not {self.slope}; write head.slope=0.01")
         if self.dropout and self.layers == 1:
             raise ValueError("one layer has nothing hidden that could drop out; write head.layers=2, or head.dropout=0")
         if self.std is not None and not 0 < self.std < math.inf:
@@ -114,7 +118,8 @@ class Projection(Head):
             if self.norm:
                 modules.append(nn.BatchNorm1d(self.hidden))
             # One module with the rectifier, so that the names of the weights do not depend on it.
-            modules.append(nn.Sequential(nn.ReLU(), nn.Dropout(self.dropout)) if self.dropout else nn.ReLU())
+            rectifier = nn.LeakyReLU(self.slope) if self.slope else nn.ReLU()
+            modules.append(nn.Sequential(rectifier, nn.Dropout(self.dropout)) if self.dropout else rectifier)
             features = self.hidden
         normalized = self.last_norm != "none"
         modules.append(self._linear(features, dim, bias=self.bias and not normalized))

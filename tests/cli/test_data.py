@@ -36,6 +36,7 @@ def test_the_list_says_of_each_whether_it_is_here_and_how_to_get_it(capsys, monk
     assert set(parts.known(Dataset)) <= set(rows)
     assert "kontrast data get CIFAR10 (170 MB)" in rows["CIFAR10"]
     assert rows["CIFAR10"].split()[1] == "no"
+    assert "kontrast data get MPI3D (size unknown)" in rows["MPI3D"]
     assert rows["Digits"].split()[1:3] == ["yes", "data=Digits"]
     assert rows["Sprites"].split()[1] == "drawn"
     assert "data=ImageFolder data.root=..." in rows["ImageFolder"]
@@ -142,7 +143,8 @@ def test_pairs_that_no_recipe_made_are_previewed_too(tmp_path, capsys, monkeypat
         ("data put FashionMNIST", "kontrast data get NAME"),
         ("data get", "kontrast data get NAME"),
         ("data get FashionMNISt", "did you mean"),
-        ("data get Digits from=here", "kontrast data get NAME"),
+        ("data get Digits from=here", "no dataset to download named 'Digits'"),
+        ("data get CIFAR10 from=here", "from"),
         ("data check FashionMNISt", "did you mean 'FashionMNIST'"),
         ("data check nowhere/at/all", "no data set or folder"),
         ("data check ImageFolder", "ImageFolder needs root"),

@@ -23,6 +23,10 @@ from kontrast.spaces import Box, Euclidean
 from kontrast.views import Things
 
 import formats
+import formats_factorial
+import formats_ident
+import formats_kitti
+import formats_pairs
 
 SPLITS = ("train", "test")
 
@@ -64,32 +68,57 @@ def hub(root: Path) -> Dataset:
     return datasets.Hub(path=str(formats.parquet(root / "pictures")), size=8)
 
 
+def ident(root: Path, periodic: bool = False, **options) -> datasets.ThreeDIdent:
+    return datasets.ThreeDIdent(root=str(formats_ident.threedident(root, periodic=periodic)), size=8, **options)
+
+
 # The first word of a key is the name of the class.
 EXAMPLES: dict[str, Callable[[Path], Dataset]] = {
     "CIFAR10": lambda root: datasets.CIFAR10(root=str(formats.cifar10(root, 9))),
     "CIFAR100": lambda root: datasets.CIFAR100(root=str(formats.cifar100(root))),
     "CIFAR100 coarse": lambda root: datasets.CIFAR100(root=str(formats.cifar100(root)), labels="coarse"),
+    "Cars3D": lambda root: formats_factorial._Cars3D(root=str(formats_factorial.cars3d(root)), test=0.4),
+    "DSprites": lambda root: formats_factorial._DSprites(root=str(formats_factorial.dsprites(root)), test=0.4),
+    "Causal3DIdent": lambda root: datasets.Causal3DIdent(root=str(formats_ident.causal3dident(root)), size=8),
     "Digits": lambda root: datasets.Digits(),
+    "DrawnLatents": lambda root: datasets.DrawnLatents(of=datasets.Sprites(size=16), names=("scale", "x", "y")),
     "FashionMNIST": fashion,
     "Hub": hub,
     "ImageFolder": folder,
     "ImageFolder flat": flat_folder,
     "ImageNet": lambda root: datasets.ImageNet(root=str(formats.imagenet(root)), size=8),
     "ImageNet100": lambda root: datasets.ImageNet100(root=str(formats.imagenet(root, CLASSES, 1)), size=8),
+    "KITTIMasks": lambda root: datasets.KITTIMasks(root=str(formats_kitti.kitti(root)), test=0.4),
+    "Latents": lambda root: datasets.Latents(of=ident(root), names=("rot_psi", "pos_x")),
+    "Masks": lambda root: datasets.Masks(sequences=8, length=6.0, test=0.4),
     "Mixing": lambda root: datasets.Mixing(),
     "Mixing box": lambda root: datasets.Mixing(space=Box(low=-1.0), dim=3),
     "Mixing plane": lambda root: datasets.Mixing(space=Euclidean(), dim=2, layers=1),
+    "MPI3D": lambda root: formats_factorial._MPI3D(root=str(formats_factorial.mpi3d(root)), test=0.4),
+    "Multimodal3DIdent": lambda root: datasets.Multimodal3DIdent(
+        root=str(formats_ident.multimodal3dident(root)), size=8, text=True
+    ),
     "Posteriors": lambda root: datasets.Posteriors(),
     "Posteriors narrow": lambda root: datasets.Posteriors(dim=2, low=5.0, high=50.0, layers=0),
     "Resized": lambda root: datasets.Resized(size=12),
     "Resized color": lambda root: datasets.Resized(of=datasets.Digits(), size=5, channels=3),
+    "Shapes3D": lambda root: formats_factorial._Shapes3D(root=str(formats_factorial.shapes3d(root)), test=0.4),
+    "Rendered": formats_pairs.rendered,
+    "SmallNORB": lambda root: datasets.SmallNORB(root=str(formats_factorial.smallnorb(root))),
     "Sprites": lambda root: datasets.Sprites(size=16),
+    "Sprites color": lambda root: datasets.Sprites(size=16, law="grid", color="hue", background="noise"),
     "Sprites heart": lambda root: datasets.Sprites(size=16, shapes=("heart",)),
     "STL10": lambda root: datasets.STL10(root=str(formats.stl10(root))),
     "STL10 all": lambda root: datasets.STL10(root=str(formats.stl10(root)), part="train+unlabeled"),
     "STL10 unlabeled": lambda root: datasets.STL10(root=str(formats.stl10(root)), part="unlabeled"),
     "Subset": lambda root: datasets.Subset(fraction=0.05, seed=3),
     "Subset held": lambda root: datasets.Subset(of=folder(root), fraction=0.7, holdout=0.4, test="held"),
+    "ThreeDIdent": ident,
+    "ThreeDIdent periodic": lambda root: ident(root, periodic=True),
+    "ThreeDIdent raw": lambda root: ident(root, periodic=True, units="raw"),
+    "Teapot": lambda root: datasets.Teapot(size=8),
+    "Teapot causal": lambda root: datasets.Teapot(size=8, shapes=("cube", "torus"), law="causal"),
+    "Teapot sphere": lambda root: datasets.Teapot(size=8, angles="sphere"),
     "TinyImageNet": lambda root: datasets.TinyImageNet(root=str(formats.tiny_imagenet(root))),
 }
 CLASSES = datasets.ImageNet100().chosen()

@@ -13,6 +13,7 @@ VARIANTS = (
     Projection(last_norm="scale", std=0.01),
     Projection(last_norm="affine"),
     Projection(norm=False, bias=False),
+    Projection(norm=False, slope=0.01),
     Projection(layers=1, dim=None, std=0.1),
 )
 EVERY = pytest.mark.parametrize("part", [*(cls() for cls in known(Head).values()), *VARIANTS], ids=repr)

@@ -8,11 +8,13 @@ import torch
 
 from kontrast import parts
 from kontrast.augmentations import Recipe, Solarize
-from kontrast.datasets import Digits, Mixing, Posteriors, Sprites
+from kontrast.datasets import Digits, Masks, Mixing, Posteriors, Sprites
 from kontrast.draws import Draws
-from kontrast.pairings import Augmented, Conditional, Labeled, Observed, Pairing
+from kontrast.pairings import Augmented, Conditional, Content, Labeled, Neighbors, Observed, Pairing, Pairs, Temporal
 from kontrast.similarities import Additive, Diagonal, Lp
 from kontrast.spaces import Box, Product
+
+import formats_pairs
 
 EXAMPLES = [
     (Augmented(), Digits()),
@@ -26,9 +28,16 @@ EXAMPLES = [
     (Conditional(similarity=Lp(p=2), temperature=0.01), Sprites(size=16)),
     (Conditional(similarity=Diagonal(weights=(1.0, 5.0, 25.0)), symmetric=False), Mixing(dim=3)),
     (Conditional(similarity=Additive(split=2)), Mixing(dim=5, space=Product(split=2))),
+    (Conditional(similarity=Lp(p=2), temperature=0.01), formats_pairs._Points()),
+    (Content(style=("x", "y")), Sprites(size=16)),
+    (Content(content=("kind",)), formats_pairs._Crossed()),
+    (Pairs(table=formats_pairs.saved()), formats_pairs._Points()),
     (Labeled(), Digits()),
+    (Neighbors(), Sprites(size=16, law="grid")),
+    (Neighbors(by="box", symmetric=False), Sprites(size=16)),
     (Observed(), Posteriors(dim=3)),
     (Labeled(target="latents"), Mixing(dim=3)),
+    (Temporal(max_gap=3), Masks(sequences=8, length=6.0)),
 ]
 
 

@@ -143,4 +143,4 @@ def test_the_pinned_sums_are_those_of_the_published_files() -> None:
         head = b"\x1f\x8b\x08\x08" + struct.pack("<I", times[file.name.split("-")[0]]) + debian[8:10]
         published = head + file.name.removesuffix(".gz").encode() + b"\0" + debian[10:]
         assert len(published) == file.size
-        assert hashlib.sha256(published).hexdigest() == file.sha256
+        assert hashlib.sha256(published).hexdigest() == file.checksum

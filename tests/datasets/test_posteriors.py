@@ -49,8 +49,9 @@ def test_what_is_shown_is_the_posterior_and_nothing_else():
 
 def test_pairs_have_the_law_of_the_model():
     data, draws = Posteriors(layers=0), Draws(3, 7, 20_000)
-    things = data.open("train").batch(draws)
-    views = Observed()(things, data, draws)
+    source = data.open("train")
+    things = source.batch(draws)
+    views = Observed()(things, source, draws)
     one, two = (view[:, :10].double() / 10**0.5 for view in views.views)
     kappa = 24 + views.views[1][:, 10].double() * 8 / 3**0.5
     z, mean, own = parts(things.latents.double(), 10)
@@ -64,12 +65,12 @@ def test_pairs_have_the_law_of_the_model():
 
 
 def test_processes_together_draw_what_one_would():
-    data = Posteriors(dim=3)
+    source = Posteriors(dim=3).open("train")
     whole = Draws(0, 5, 8)
-    one = Observed()(data.open("train").batch(whole), data, whole)
+    one = Observed()(source.batch(whole), source, whole)
     for rank in (0, 1):
         draws = Draws(0, 5, 8, rank, 2)
-        own = Observed()(data.open("train").batch(draws), data, draws)
+        own = Observed()(source.batch(draws), source, draws)
         assert torch.equal(own.views[1], one.views[1][4 * rank : 4 * rank + 4])
 
 

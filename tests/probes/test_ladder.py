@@ -86,14 +86,15 @@ def test_verdicts_hold_for_dependent_factors(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n", [50, 100, 500])
-def test_noise_is_called_nothing(n: int) -> None:
+@pytest.mark.parametrize(("n", "trials"), [(50, 100), (100, 100), (500, 40)])
+def test_noise_is_called_nothing(n: int, trials: int) -> None:
     """N rows, half of them for fitting."""
     probe = Ladder(resamples=20)
     found = [
-        probe.climb(encoded("normal noise", n // 2, s), encoded("normal noise", n // 2, s + 5000)) for s in range(100)
+        probe.climb(encoded("normal noise", n // 2, s), encoded("normal noise", n // 2, s + 5000))
+        for s in range(trials)
     ]
-    assert sum(climb.overall == "nothing" for climb in found) >= 95
+    assert sum(climb.overall == "nothing" for climb in found) >= 0.95 * trials
     shares = np.array([climb.p for climb in found])
     assert np.mean(shares <= 0.25) < 0.4
 

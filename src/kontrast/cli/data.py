@@ -14,6 +14,9 @@ from rich.text import Text
 
 from kontrast import methods, parts
 from kontrast.augmentations import Augmentation, Recipe, alone
+from kontrast.cli.pairing import pair_data
+from kontrast.cli.rendering import render_data
+from kontrast.cli.tabling import table_data
 from kontrast.cli.work import built, split_words, whole_number
 from kontrast.datasets import Dataset, Downloadable, Generative, ImageFolder, PictureFiles, check, download
 from kontrast.datasets.download import ByHand
@@ -26,7 +29,11 @@ from kontrast.training.pictures import drawable, recipes, seen
 from kontrast.views import Split, Things, Views
 
 USAGE = (
-    "write kontrast data, kontrast data get NAME [to=FOLDER], kontrast data check NAME|FOLDER [field=value ...], or "
+    "write kontrast data, kontrast data get NAME [field=value ...] [to=FOLDER], "
+    "kontrast data check NAME|FOLDER [field=value ...], "
+    "kontrast data render NAME [field=value ...] out=FOLDER [rows=N] [test=N] [seed=0] [workers=2] [shard=1/16], "
+    "kontrast data pairs METHOD|NAME [field=value ...] [rows=10000] [out=pairs.csv | render=FOLDER], "
+    "kontrast data table NAME [field=value ...] out=table.csv [rows=10000] [test=.1 seed=0] [pictures=FOLDER], or "
     "kontrast data preview METHOD [field=value ...] [out=FILE.png] [pictures=8]"
 )
 MOST = 64
@@ -39,7 +46,14 @@ def data_command(words: list[str]) -> None:
         list_data()
         return
     named, given = split_words(words)
-    verbs = {"get": get_data, "check": check_data, "preview": preview_data}
+    verbs = {
+        "get": get_data,
+        "check": check_data,
+        "preview": preview_data,
+        "pairs": pair_data,
+        "render": render_data,
+        "table": table_data,
+    }
     if len(named) != 2 or named[0] not in verbs:
         raise ValueError(USAGE)
     verbs[named[0]](named[1], given)
@@ -63,11 +77,14 @@ def _state(name: str, cls: type) -> tuple[str, str]:
     if issubclass(cls, Generative):
         return "drawn", f"data={name}"
     if issubclass(cls, Downloadable):
-        size = sum(file.size for file in cls.files) / 1e6
+        files = cls().wanted
+        size = (
+            f"{sum(file.size for file in files) / 1e6:,.0f} MB" if all(file.size for file in files) else "size unknown"
+        )
         try:
             where = cls().find(None)
         except FileNotFoundError:
-            return "no", f"kontrast data get {name} ({size:,.0f} MB)"
+            return "no", f"kontrast data get {name} ({size})"
         return "yes", f"data={name} ({where})"
     if issubclass(cls, ByHand) and issubclass(cls, PictureFiles):
         try:
@@ -87,9 +104,8 @@ def _state(name: str, cls: type) -> tuple[str, str]:
 
 def get_data(name: str, given: dict[str, str]) -> None:
     """Download a published data set, and say where it lies."""
-    if set(given) - {"to"}:
-        raise ValueError("write kontrast data get NAME, as in kontrast data get FashionMNIST")
-    print(download.get(name, given.get("to")))
+    to = given.pop("to", None)
+    print(download.get(built(download.downloadable(name), given), to))
 
 
 def check_data(word: str, given: dict[str, str]) -> None:

@@ -56,6 +56,13 @@ COMMANDS = {
         "[base=mild|none|SLOT,...] [seeds=0,1,2] [readout=recovery] [layer=NAME] [limit=ROWS] [out=FOLDER] "
         "[threads=N] [device=NAME] [compile=True]",
     ),
+    "search": (
+        "searching",
+        "settings drawn at random, trained over seeds and ranked without labels",
+        "kontrast search METHOD [field=value ...] field=a,b,c field=0.1..0.9 field=log:1e-4..1e-2 [seed=0..4] "
+        "[runs=12] [out=FOLDER] [select=udr|PROBE] [limit=ROWS] [search_seed=N] [again=True] [threads=N] [device=NAME] "
+        "[compile=True]",
+    ),
     "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
     "embed": (
         "files",
@@ -72,7 +79,9 @@ COMMANDS = {
         "data",
         "data sets: list, fetch and check them, and look at their views",
         "kontrast data | kontrast data get NAME [to=FOLDER] | kontrast data check NAME|FOLDER [field=value ...] | "
-        "kontrast data preview METHOD [field=value ...] [out=FILE.png] [pictures=N]",
+        "kontrast data preview METHOD [field=value ...] [out=FILE.png] [pictures=N] | "
+        "kontrast data render NAME [field=value ...] out=FOLDER [rows=N] [test=N] [seed=N] [workers=N] [shard=K/N] "
+        "[device=NAME]",
     ),
     "selfcheck": ("selfcheck", "golden values of all losses and metrics", "kontrast selfcheck [WORD ...]"),
     "demo": ("pages", "minutes to a first result: recover the latents of sprites", "kontrast demo [out=FOLDER]"),

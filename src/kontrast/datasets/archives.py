@@ -49,7 +49,10 @@ DAMAGE = (
 
 
 class Bounds(NamedTuple):
-    """What an archive holds: the one folder everything lies in, and at most so many bytes and members."""
+    """What an archive holds: the one folder everything lies in, and at most so many bytes and members.
+
+    That folder may lie in others, as "set/train": archives of other parts of a set then lie beside it.
+    """
 
     top: str
     size: int
@@ -78,7 +81,7 @@ def unpack(
     folder.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(folder).free) < bounds.size:
         raise ValueError(f"{archive} unpacks to {bounds.size:,} bytes, but {folder} has room for {free:,}; free some")
-    growing = Path(tempfile.mkdtemp(dir=folder, prefix=f".{bounds.top}."))
+    growing = Path(tempfile.mkdtemp(dir=folder, prefix=f".{PurePosixPath(bounds.top).name}."))
     try:
         _write(archive, growing, bounds, tell)
         return _place(growing / bounds.top, folder / bounds.top)
@@ -100,6 +103,7 @@ def unpack(
 def _place(whole: Path, target: Path) -> Path:
     if not whole.is_dir():
         raise ValueError(f"it has no folder {whole.name}")
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.rename(whole, target)
     except OSError:
@@ -138,7 +142,9 @@ def _checked(member: _Member, top: str) -> str:
         raise ValueError(f"{name!r} has signs that no file should have in its name")
     if member.kind not in ("file", "folder"):
         raise ValueError(f"{name!r} is {member.kind}, and only files and folders are taken")
-    if not path.parts or path.parts[0] != top:
+    within = PurePosixPath(top).parts
+    above = member.kind == "folder" and path.parts and path.parts == within[: len(path.parts)]
+    if path.parts[: len(within)] != within and not above:
         raise ValueError(f"{name!r} is not in the folder {top}")
     return str(path)
 

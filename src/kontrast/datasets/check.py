@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import warnings
 from typing import get_args
 
@@ -16,7 +15,7 @@ from kontrast.views import Split
 def check(dataset: Dataset) -> list[Fault]:
     """Everything that is wrong with a dataset, each fault with its place; empty for a sound one.
 
-    Files that are missing; downloaded ones that are not what was published, by their sha256; pictures that cannot be
+    Files that are missing; downloaded ones that are not what was published, by their checksum; pictures that cannot be
     decoded, each by its name, though `skip` may allow them; decoded pictures in the cache that have changed;
     observations of another shape than promised; labels that are no class, classes that only the test split has, and
     latents that are no numbers. What is drawn and rendered has no faults.
@@ -39,15 +38,13 @@ def check(dataset: Dataset) -> list[Fault]:
 def _files(dataset: Downloadable) -> list[Fault]:
     """Downloaded files that are not what was published. Other folders may hold other data in the same format."""
     faults = []
-    for file in dataset.files:
+    for file in dataset.wanted:
         path = cache() / dataset.folder / file.name
         if not path.is_file():
             continue
-        with path.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if found != file.sha256:
-            again = f"delete it and run `kontrast data get {type(dataset).__name__}`"
-            faults.append(Fault(str(path), f"it is not the file that was published (its sha256 differs): {again}"))
+        if wrong := file.wrong(path):
+            again = f"delete it and run `kontrast data get {dataset.called}`"
+            faults.append(Fault(str(path), f"{wrong}: {again}"))
     return faults
 
 

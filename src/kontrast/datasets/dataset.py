@@ -155,7 +155,7 @@ class Table(Source):
         held = dataset.hold(split)
         self.shelf = placement.lay(held.store, device, place)
         self.place = f"{len(held.index):,} rows, {placement.size(held.store.bytes)}, {self.shelf.where}"
-        self.index = held.index.to(device)
+        self.index, self._known = held.index.to(device), held.index.cpu().sort()
         self.sequence, self.anchors = held.sequence, cast(Tensor | None, None)
         columns = (held.labels, held.latents)
         self.labels, self.latents = (None if column is None else column.to(device) for column in columns)
@@ -187,7 +187,7 @@ class Table(Source):
 
     def numbers(self, index: Tensor) -> Tensor:
         """The numbers int64 [m] on the CPU of the rows that have these `index`."""
-        known, order = self.index.cpu().sort()
+        known, order = self._known
         return order[torch.searchsorted(known, index.cpu())]
 
     def expect(self, draws: Draws) -> None:

@@ -1,4 +1,4 @@
-"""Published files: what a dataset downloads, from where, and how one knows that it is the right thing.
+"""Datasets whose files are published: which they are, where they lie, and how they come here.
 
 Nothing here runs by itself. `kontrast data get NAME`, which is `get(NAME)`, is the one thing that opens a connection
 for data; everything else reads what lies on the disk.
@@ -11,51 +11,12 @@ import os
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from kontrast.datasets.archives import Bounds, unpack
 from kontrast.datasets.dataset import Dataset, Fault, Stored
+from kontrast.datasets.published import Published as Published
+from kontrast.datasets.transfer import fetch as fetch
 from kontrast.parts import choose, known
-
-PIECE = 1 << 16
-TIMEOUT = 30.0
-
-
-class Published(NamedTuple):
-    """A file as its authors published it: its name, its length in bytes, its sha256, and where it can be had.
-
-    An archive also says what it `holds`, and which paths within its top folder are `needed`, with their lengths (0 for
-    folders, and where any will do).
-    """
-
-    name: str
-    size: int
-    sha256: str
-    urls: tuple[str, ...]
-    holds: Bounds | None = None
-    needed: Mapping[str, int] = MappingProxyType({})
-
-    def lies(self, folder: Path) -> Path | None:
-        """Where it lies in a folder, as it was published or unpacked; None if it does not.
-
-        An archive lies where its top folder does, which may be `folder` itself.
-        """
-        if self.holds is None:
-            return Downloadable.path(folder, self.name)
-        places = (folder / self.holds.top, folder)
-        return next((place for place in places if all((place / name).exists() for name in self.needed)), None)
-
-    def missing(self, folder: Path) -> list[str]:
-        """What a folder lacks of it, in words."""
-        if self.lies(folder):
-            return []
-        if self.holds is None:
-            return [self.name]
-        top = self.holds.top
-        if not (folder / top).is_dir():
-            return [f"the folder {top}"]
-        return [f"{top}/{name}" for name in self.needed if not (folder / top / name).exists()]
 
 
 class Downloadable(Stored, ABC):
@@ -66,6 +27,23 @@ class Downloadable(Stored, ABC):
 
     files: ClassVar[tuple[Published, ...]]
     """All of its files, archives among them."""
+
+    @property
+    def wanted(self) -> tuple[Published, ...]:
+        """Those of its files that are needed with these fields."""
+        return self.files
+
+    @property
+    def called(self) -> str:
+        """What `kontrast data get` calls these files."""
+        return type(self).__name__
+
+    def convert(self, folder: Path) -> None:
+        """Bring the files of a folder, which are all there, into the form that is read fast, if they have another.
+
+        `get` calls it. A ValueError or OSError, with one sentence, for files that cannot be.
+        """
+        return
 
     places: ClassVar[tuple[str, ...]] = ()
     """Folders where a package of an operating system puts the same files."""
@@ -78,21 +56,23 @@ class Downloadable(Stored, ABC):
 
         A FileNotFoundError that says how to get them.
         """
-        name = type(self).__name__
+        name = self.called
         folders = [cache() / self.folder, *map(Path, self.places)] if root is None else [Path(root).expanduser()]
         for folder in folders:
-            if all(file.lies(folder) for file in self.files):
+            if all(file.lies(folder) for file in self.wanted):
                 return folder
         fetch = f"run `kontrast data get {name}`"
-        if packed := next((file.name for file in self.files if file.holds and (folders[0] / file.name).exists()), None):
+        if packed := next(
+            (file.name for file in self.wanted if file.holds and (folders[0] / file.name).exists()), None
+        ):
             advice = f"unpack {packed}: {fetch[:-1]} to={folders[0]}`"
         elif root is None:
             advice = ", ".join(filter(None, (fetch, self.package)))
         else:
             advice = f"name the folder that has these files, or leave out root and {fetch}"
-        missing = [what for file in self.files for what in file.missing(folders[0])]
+        missing = [what for file in self.wanted for what in file.missing(folders[0])]
         where = " or ".join(map(str, folders))
-        raise FileNotFoundError(f"{name} is not in {where} (missing: {', '.join(missing)}); {advice}")
+        raise FileNotFoundError(f"{type(self).__name__} is not in {where} (missing: {', '.join(missing)}); {advice}")
 
     def sizes(self, root: str | None) -> Mapping[str, int]:
         """The lengths that files of its one archive must have: those published, but in a folder of one's own any."""
@@ -116,7 +96,7 @@ class Downloadable(Stored, ABC):
     @staticmethod
     def path(folder: Path, name: str) -> Path | None:
         """Where a published file lies in a folder, as it was published or unpacked; None if it does not."""
-        return next((folder / n for n in (name, name.removesuffix(".gz")) if (folder / n).exists()), None)
+        return Published(name, 0, "", ()).lies(folder)
 
 
 class ByHand(ABC):
@@ -133,92 +113,29 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kontrast"
 
 
-def get(name: str, to: str | Path | None = None, progress: bool = True) -> Path:
-    """Download the files of the dataset called `name` into the folder `to`, or into its cache folder; returns it.
+def get(what: str | Downloadable, to: str | Path | None = None, progress: bool = True) -> Path:
+    """Download the files of a dataset, or of the one of that name, into the folder `to` or its cache folder, its path.
 
     A file that is already there with the right content is kept. An archive is unpacked beside itself, and deleted
-    then unless it was there before. A ValueError for an unknown name, a dataset that has to be got by hand or content
-    that is not what was published, a ConnectionError where no source answers: then nothing half-written is left behind.
+    then unless it was there before. What is read faster in another form is brought into that. A ValueError for an
+    unknown name, a dataset that has to be got by hand or content that is not what was published, a ConnectionError
+    where no source answers: then the next call goes on where this one stopped.
     """
+    dataset = downloadable(what)() if isinstance(what, str) else what
+    folder = cache() / dataset.folder if to is None else Path(to).expanduser()
+    with _shown(progress) as tell:
+        fetch(dataset.wanted, folder, tell)
+    dataset.convert(folder)
+    return folder
+
+
+def downloadable(name: str) -> type[Downloadable]:
+    """The class of a dataset that can be downloaded, by its name; a ValueError that says how else it can be had."""
     by_hand = {key: cls for key, cls in known(Dataset).items() if issubclass(cls, ByHand)}
     if name in by_hand:
         raise ValueError(by_hand[name].how)
     found = {key: cls for key, cls in known(Dataset).items() if issubclass(cls, Downloadable)}
-    dataset = found[choose(name, found, "dataset to download")]
-    folder = cache() / dataset.folder if to is None else Path(to).expanduser()
-    with _shown(progress) as tell:
-        fetch(dataset.files, folder, tell)
-    return folder
-
-
-def fetch(files: Sequence[Published], folder: Path, tell: Callable[[str, int, int], None] | None = None) -> None:
-    """Download files into a folder: each under a temporary name, moved to its own only when its sha256 is right.
-
-    Archives are unpacked; one whose top folder is there is neither asked for nor read again.
-
-    `tell(name, bytes so far, bytes in all)` hears of the progress. Raises what `get` does.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        (_fetch if file.holds is None else _fetch_archive)(file, folder, tell or (lambda name, done, size: None))
-
-
-def _fetch_archive(file: Published, folder: Path, tell: Callable[[str, int, int], None]) -> None:
-    assert file.holds is not None
-    if not (missing := file.missing(folder)):
-        return
-    top, archive = folder / file.holds.top, folder / file.name
-    if top.exists():
-        raise ValueError(f"{top} is there, but not whole (missing: {', '.join(missing)}); delete it and try again")
-    own = archive.exists()
-    _fetch(file, folder, tell)
-    unpack(archive, folder, file.holds, lambda done, size: tell(f"unpacking {file.name}", done, size))
-    if not own:
-        archive.unlink(missing_ok=True)
-
-
-def _fetch(file: Published, folder: Path, tell: Callable[[str, int, int], None]) -> None:
-    import pooch
-    import requests
-
-    def download(url: str, target: str, _: Any) -> None:
-        with open(target, "wb") as opened:
-            pooch.HTTPDownloader(chunk_size=PIECE, timeout=TIMEOUT)(url, _Sink(opened, file, tell), None)
-
-    pooch.get_logger().setLevel("WARNING")
-    faults: list[str] = []
-    wrong = False
-    for url in file.urls:
-        try:
-            kept = pooch.retrieve(url, f"sha256:{file.sha256}", file.name, folder, downloader=download)
-        except requests.RequestException as error:
-            faults.append(f"{url} failed with {error}")
-        except ValueError:
-            faults.append(f"{url} sent something else than was published, which was thrown away")
-            wrong = True
-        else:
-            # The temporary file was for its owner alone, but a cache folder may be shared.
-            os.chmod(kept, 0o644)
-            return
-    fault = ValueError if wrong else ConnectionError
-    raise fault(f"{file.name} could not be downloaded: {'; '.join(faults)}; try again, or put it into {folder}")
-
-
-class _Sink:
-    """A file being written: it tells how far it is, and refuses to grow past its published size."""
-
-    def __init__(self, opened: IO[bytes], file: Published, tell: Callable[[str, int, int], None]) -> None:
-        self.opened, self.file, self.tell, self.done = opened, file, tell, 0
-
-    def write(self, piece: bytes) -> None:
-        self.done += len(piece)
-        if self.done > self.file.size:
-            raise ValueError(f"{self.file.name} is longer than its published {self.file.size} bytes")
-        self.opened.write(piece)
-        self.tell(self.file.name, self.done, self.file.size)
-
-    def flush(self) -> None:
-        self.opened.flush()
+    return found[choose(name, found, "dataset to download")]
 
 
 @contextlib.contextmanager
@@ -237,7 +154,7 @@ def _shown(progress: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 
         def tell(name: str, done: int, size: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=size)
-            bars.update(tasks[name], completed=done)
+                tasks[name] = bars.add_task(name, total=size or None)
+            bars.update(tasks[name], completed=done, total=size or None)
 
         yield tell

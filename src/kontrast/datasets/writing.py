@@ -15,13 +15,17 @@ class Order(NamedTuple):
     """What is asked of a rendering.
 
     `rows` of each split, none where there is a fixed number of them; the `seed` of what is drawn; `workers`, processes
-    that share the work, which change no byte; `tell(done, all)` hears of the progress.
+    that share the work, which change no byte; `tell(done, all)` hears of the progress. Where several machines write
+    pictures into one folder, each is given its `shard` (k, n): the k-th of n, from 1 on. `device` is where pictures are
+    rendered.
     """
 
     rows: Mapping[Split, int] = MappingProxyType({})
     seed: int = 0
     workers: int = 1
     tell: Callable[[int, int], None] = lambda done, count: None
+    shard: tuple[int, int] = (1, 1)
+    device: str = "cpu"
 
 
 class Writable(ABC):

@@ -4,7 +4,8 @@ The question of Zimmermann et al. 2021 (arXiv 2102.08850), over seeds: the obser
 network before its first step (untrained), the same network told the latents (supervised), and the contrastive one
 (unsupervised), each scored by linear R2 and by the mean correlation coefficient on rows that nothing was fitted on.
 
-Beside it the map of effects: what each augmentation, alone, does to the recovery of each factor.
+Beside it the map of effects: what each augmentation, alone, does to the recovery of each factor. `lab.search` draws
+settings at random, trains each over seeds and ranks them without labels.
 """
 
 from kontrast.lab.book import Row as Row

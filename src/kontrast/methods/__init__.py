@@ -11,6 +11,12 @@ import re
 from kontrast import parts
 from kontrast.blueprints import EXCLUSIVE, values
 from kontrast.experiment import Experiment
+from kontrast.methods.dsprites import dsprites as dsprites
+from kontrast.methods.kitti_masks import cl_ica_kitti as cl_ica_kitti
+from kontrast.methods.kitti_masks import kitti_masks as kitti_masks
+from kontrast.methods.known import causal3dident as causal3dident
+from kontrast.methods.known import cl_ica_3dident as cl_ica_3dident
+from kontrast.methods.known import threedident as threedident
 from kontrast.methods.latents import cl_ica as cl_ica
 from kontrast.methods.latents import inversion as inversion
 from kontrast.methods.method import Method as Method

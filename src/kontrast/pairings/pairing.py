@@ -34,7 +34,7 @@ class Pairing(Part, ABC):
     def open(
         self, dataset: Dataset, split: Split = "train", device: torch.device | str = "cpu", place: Place = "auto"
     ) -> Source:
-        """A split of a dataset whose training steps draw what this pairing can pair; raises what `Dataset.open` does."""
+        """A split whose training steps draw what this pairing can pair; raises what `Dataset.open` does."""
         source = dataset.open(split, device, place)
         rows = self.anchors(source) if isinstance(source, Table) else None
         return source.among(rows) if isinstance(source, Table) and rows is not None else source

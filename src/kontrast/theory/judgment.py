@@ -8,13 +8,14 @@ from kontrast.datasets import Generative, Mixing, Posteriors
 from kontrast.experiment import Experiment
 from kontrast.marginals import Around, Uniform
 from kontrast.objectives import InfoNCE, MCInfoNCE, SIGReg
-from kontrast.pairings import Conditional, Observed
+from kontrast.pairings import Conditional, Content, Observed
 from kontrast.spaces import Euclidean as RealSpace
 from kontrast.spaces import Product, Space, Sphere
 from kontrast.teachers import Shared
 from kontrast.theory.finding import Finding, Side
 from kontrast.theory.information import concentration, exponent
 from kontrast.theory.match import match
+from kontrast.theory.pairs import content, drawn_otherwise, stored
 from kontrast.theory.scale import CLOSE
 
 KNOWN = {
@@ -43,8 +44,12 @@ def judge(experiment: Experiment) -> Finding:
     data, pairing, objective = experiment.data, experiment.pairing, experiment.objective
     if not isinstance(objective, InfoNCE):
         return _other(experiment)
-    if not isinstance(data, Generative):
+    if isinstance(pairing, Content):
+        return content(experiment, pairing)
+    if not data.factors:
         return _unknown(f"The latents of {type(data).__name__} are not known, so nothing can be said about them.")
+    if found := drawn_otherwise(pairing):
+        return found
     if isinstance(pairing, Observed):
         return _unknown(
             "Observations show their latents up to a posterior, of which the scores of InfoNCE say nothing; write "
@@ -58,7 +63,10 @@ def judge(experiment: Experiment) -> Finding:
     latent = Side(data.latent_space, pairing.similarity, pairing.temperature, len(data.factors))
     embedding = Side(experiment.space, objective.similarity, objective.temperature, experiment.dim)
     found = match(latent, embedding, objective.learn_temperature)
-    _world(found, data)
+    if isinstance(data, Generative):
+        _world(found, data)
+    else:
+        stored(found, data)
     _network(found, experiment)
     _loss(found, objective)
     return found

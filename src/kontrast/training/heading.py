@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from kontrast.pairings.realized import sentence
 from kontrast.training.distributed import ranks
 from kontrast.training.trainer import Trainer
 
@@ -20,6 +21,8 @@ def heading(trainer: Trainer) -> list[str]:
         f"data: {trainer.source.place}; network: {experiment.precision} on {named(trainer.device)}",
         experiment.optimizer.describe(experiment.batch),
     ]
+    if pairs := sentence(experiment.pairing, trainer.source):
+        lines.append(pairs)
     if trainer.begun is not None:
         lines.append(
             f"starts with {len(trainer.begun.tensors)} tensors of {trainer.begun.run}, step {trainer.begun.step:,}"
