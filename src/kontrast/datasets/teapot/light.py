@@ -119,14 +119,12 @@ def seen(points: Points, solid: Solid, way: Tensor, away: Tensor, radius: float)
     rows = (far > near).nonzero()[:, 0]
     free = torch.ones_like(away)
     if len(rows):
-        x = _passed(solid, start[rows], step[rows], near[rows], far[rows], opening[rows], points.start > 0)
+        x = _passed(solid, start[rows], step[rows], near[rows], far[rows], opening[rows])
         free[rows] = 0.5 + (torch.asin(x) + x * (1 - x * x).sqrt()) / math.pi
     return free
 
 
-def _passed(
-    solid: Solid, start: Tensor, step: Tensor, near: Tensor, far: Tensor, opening: Tensor, rough: bool
-) -> Tensor:
+def _passed(solid: Solid, start: Tensor, step: Tensor, near: Tensor, far: Tensor, opening: Tensor) -> Tensor:
     """The least, in [-1, 1], of how far a ray passes the solid over the radius of its cone there, `opening` t: [m].
 
     Of the `STEPS` places those are left out whose stretch of the ray, seen from its middle, has nothing near.
@@ -139,7 +137,7 @@ def _passed(
     each = STEPS // STRETCHES
     share = (torch.arange(each, device=near.device) + 0.5) / each
     t = near[row, None] + long[row, None] * (part[:, None] + share)
-    distance = solid.at(start[row, None] + step[row, None] * t[..., None], rough)
+    distance = solid.at(start[row, None] + step[row, None] * t[..., None])
     found = (distance / (opening[row, None] * t).clamp_min(NARROW)).amin(1)
     return torch.ones_like(near).scatter_reduce_(0, row, found, "amin").clamp_min(-1)
 

@@ -26,7 +26,7 @@ LEVELS = ((24, math.inf), (48, 0.45), (96, 0.2))
 """Grids of so many cells along each side, each measured this near to the surface and interpolated elsewhere."""
 CELLS = LEVELS[-1][0]
 ROUGH = 48
-"""Cells along each side of the grid for shadows on the ground."""
+"""Cells along each side of the grid that says whether anything is near."""
 HALF = EXTENT / 2
 MARGIN = 0.06
 SAMPLES = 112
