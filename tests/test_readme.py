@@ -13,8 +13,12 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = {"README.md": 3, "docs/pictures.md": 2, "docs/probes.md": 2}
-SMOKE = {"simclr": ["epochs=0.05", "encoder.width=4"], "inversion": ["batch=64"]}
+BLOCKS = {"README.md": 3, "docs/pictures.md": 2, "docs/probes.md": 2, "docs/latents.md": 1}
+SMOKE = {
+    "simclr": ["epochs=0.05", "encoder.width=4"],
+    "inversion": ["batch=64"],
+    "kitti_masks": ["data.sequences=20", "data.test=0.5", "steps=5", "encoder.width=4"],
+}
 
 
 def commands():

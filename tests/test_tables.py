@@ -2,12 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from kontrast.cli import main
 from kontrast.datasets import Digits, DSprites, Mixing, Posteriors, Sprites
 from kontrast.datasets.splits import divided
 from kontrast.tables import Lookup, divided_table, latent_table, read_table, save_table, write_pictures
+from kontrast.tables.saved import FORMULA
 
 COLUMNS = [
     *("square", "ellipse", "heart", "label_orientation", "label_scale", "label_x_position", "label_y_position"),
@@ -109,6 +112,72 @@ def test_a_table_that_is_read_again_is_equal_and_saves_equal_bytes(tmp_path, kin
     pd.testing.assert_frame_equal(again, few, check_exact=True)
     assert save_table(again, tmp_path / f"b.{kind}").read_bytes() == out.read_bytes()
     assert (again["value_orientation"].to_numpy() == few["value_orientation"].to_numpy()).all()
+
+
+NAMES = st.text('aB_0,"', min_size=1, max_size=4)
+CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4)
+COLUMN_KINDS = {
+    "float64": st.floats(allow_nan=False),
+    "int64": st.integers(-(2**63), 2**63 - 1),
+    "bool": st.booleans(),
+    "str": (st.sampled_from(["1", "02", "", "nan", "True", "1.0"]) | CELLS).filter(
+        lambda text: text[:1] not in FORMULA
+    ),
+}
+MORE_KINDS = {"float32": st.floats(width=32), "int32": st.integers(-(2**31), 2**31 - 1)}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_table_is_read_again_as_it_was(tmp_path_factory, kind, data):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    kinds = COLUMN_KINDS | (MORE_KINDS if kind == "parquet" else {})
+    count, folder = data.draw(st.integers(1, 3)), tmp_path_factory.getbasetemp()
+    columns = {}
+    for name in data.draw(st.lists(NAMES, min_size=1, max_size=3, unique=True)):
+        of = data.draw(st.sampled_from(list(kinds)))
+        columns[name] = pd.Series(data.draw(st.lists(kinds[of], min_size=count, max_size=count)), dtype=of)
+    table = pd.DataFrame(columns)
+    out = save_table(table, folder / f"any.{kind}")
+    again = read_table(out)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert save_table(again, folder / f"again.{kind}").read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("columns", "fault"),
+    [
+        ({"a": [1.0, np.nan]}, "column a has values that are nan"),
+        ({"a": np.float32([1])}, "column a is float32"),
+        ({"a": np.uint64([1])}, "column a is uint64"),
+        ({"a": ["x", None]}, "neither text nor numbers"),
+        ({"a": ["x\0"]}, "neither text nor numbers"),
+        ({"a": []}, "without rows"),
+        ({"": [1]}, "a column is named ''"),
+        ({0: [1]}, "a column is named 0"),
+    ],
+)
+def test_what_a_csv_file_does_not_keep_is_refused(tmp_path, columns, fault):
+    with pytest.raises(ValueError, match=fault):
+        save_table(pd.DataFrame(columns), tmp_path / "a.csv")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wanted", [None, [1, 2], "x", "1", np.zeros(1), 1j])
+def test_rows_are_looked_up_by_numbers_alone(wanted):
+    lookup = Lookup(pd.DataFrame({"a": [1.0, 2.0]}))
+    with pytest.raises(ValueError, match=r"a is looked up by one number, not by .*; write rows\(a=0\.5\)"):
+        lookup.rows(a=wanted)
+    for number in (1, np.float32(1), np.array(1), torch.tensor(1.0), True):
+        assert lookup.rows(a=number).tolist() == [0]
+
+
+def test_columns_of_one_name_are_refused():
+    for names in (["a", "a"], ["1", 1]):
+        with pytest.raises(ValueError, match="more than one column"):
+            Lookup(pd.DataFrame(np.ones((2, 2)), columns=names))
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

@@ -63,6 +63,19 @@ def there(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("top/A", "top/a"), ("top/x/a", "top/X/b"), ("top/stra\u00dfe", "top/STRASSE"), ("top/\u00e9", "top/e\u0301")],
+)
+@pytest.mark.parametrize("packed", ["tar", "zip"])
+def test_names_that_some_disks_do_not_tell_apart_are_refused(tmp_path: Path, packed: str, one: str, other: str) -> None:
+    content = tar(entry(one), entry(other)) if packed == "tar" else zipped((one, b"", 0), (other, b"", 0))
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(ValueError, match=r"differs from another, .* by case alone"):
+        unpack(tmp_path / "x", tmp_path / "out", BOUNDS)
+    assert os.listdir(tmp_path / "out") == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sound_archive_becomes_a_folder(tmp_path: Path, kind: str) -> None:
     (tmp_path / "x").write_bytes(KINDS[kind])

@@ -55,6 +55,15 @@ def test_a_sound_file_is_read(tmp_path: Path, values: np.ndarray) -> None:
     assert np.array_equal(arrays.member(tmp_path / "x.npz", "one", "f4", (6, None)).read(), VALUES)
 
 
+def test_what_repeats_itself_is_shortened_in_the_message(tmp_path: Path) -> None:
+    for descr in ("[" * 190, "'" + "[" * 190 + "'", "'" + "<f" * 90 + "'"):
+        text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': (3, 2), }}".encode().ljust(245) + b"\n"
+        (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(6))
+        with pytest.raises(ValueError, match=r"x\.npy: ") as told:
+            arrays.read(tmp_path / "x.npy", "u1", (3, 2))
+        assert len(str(told.value).split("x.npy: ")[1]) < 160, told.value
+
+
 def test_a_header_of_python_2_is_read(tmp_path: Path) -> None:
     text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (3L, 2L), }"
     text = text.ljust(117) + b"\n"
@@ -77,6 +86,7 @@ def test_a_header_of_python_2_is_read(tmp_path: Path) -> None:
         (npy(np.float32(1)), "its size is that of one number, not n x 4"),
         (npy(np.array([[Spy()] * 4], object), allow_pickle=True), "an array of objects"),
         (npy(np.zeros((2, 4), [("a", "O")]), allow_pickle=True), "an array of objects"),
+        (header("<f4", (True, 4)) + bytes(16), "its size is True x 4, not n x 4"),
         (header("<f4", (-6, -4)), "its size is -6 x -4"),
         (b"\x93NUMPY\x03\x00" + npy(VALUES)[8:], "version 3.0"),
         (b"", "."),

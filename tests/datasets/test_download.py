@@ -64,8 +64,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             start = 0
             self.send_response(200)
-        if how != "endless":
-            self.send_header("Content-Length", str(len(self.content) - start))
+        length = {"endless": None, "cut": None, "empty": "0", "odd": "abc", "two": "3, 4"}
+        if announced := length.get(how, str(len(self.content) - start)):
+            self.send_header("Content-Length", announced)
         self.send_header("ETag", self.version)
         self.send_header("Content-Type", "text/html; charset=utf-8" if how == "page" else "application/gzip")
         if how == "rest":
@@ -82,6 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if how == "endless":
             while True:
                 self.wfile.write(CONTENT)
+        if how == "empty":
+            return
         body = {"whole": self.content, "other": self.content, "wrong": self.content[::-1]}.get(
             how, self.content[: len(self.content) // 2]
         )
@@ -173,6 +176,35 @@ def test_a_wrong_answer_leaves_nothing(
     with pytest.raises(error, match=f"x.gz could not be downloaded: {server}/{how}/x .*{fault}.*put it into"):
         fetch([published(f"{server}/{how}/x")], tmp_path)
     assert lying(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [0, len(CONTENT)])
+@pytest.mark.parametrize(
+    ("how", "fault"), [("empty", "it is empty"), ("odd", "no number .*'abc'"), ("two", "multiple unmatching values")]
+)
+def test_an_odd_length_is_told_and_the_next_source_is_asked(
+    server: str, tmp_path: Path, how: str, fault: str, size: int
+) -> None:
+    with pytest.raises(
+        (ValueError, ConnectionError), match=f"x.gz could not be downloaded: {server}/{how}/x .*{fault}"
+    ):
+        fetch([published(f"{server}/{how}/x", size=size)], tmp_path)
+    assert lying(tmp_path) == []
+    fetch([published(f"{server}/{how}/x", f"{server}/whole/x", size=size)], tmp_path)
+    assert (tmp_path / "x.gz").read_bytes() == CONTENT
+
+
+def test_a_file_whose_end_nobody_told_may_be_cut(server: str, tmp_path: Path) -> None:
+    for how in ("cut", "whole"):
+        with pytest.warns(UserWarning, match="nobody has published a checksum") as told:
+            fetch([published(f"{server}/{how}/x", name=how, size=0)._replace(checksum="")], tmp_path)
+        assert ("its server did not say how long it is" in str(told[0].message)) == (how == "cut")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"the folder .*file/x cannot be made \(Not a directory\); name one"):
+        fetch([published()], tmp_path / "file" / "x")
 
 
 @pytest.mark.parametrize("how", ["half", "hang"])
@@ -294,7 +326,7 @@ def test_a_bad_transfer_keeps_what_was_there(server: str, tmp_path: Path, how: s
 
 def test_a_server_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9/x failed with"):
+    with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9/x failed with Connection refused; try"):
         fetch([published("http://127.0.0.1:9/x")], tmp_path)
     assert lying(tmp_path) == []
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from kontrast.datasets import Order, Sprites
+from kontrast.datasets.dsprites import NAME
 from kontrast.datasets.sprites import archive, table
 
 CPU = torch.device("cpu")
@@ -21,9 +22,9 @@ def few(monkeypatch):
 
 
 def test_the_file_is_that_of_dsprites(tmp_path):
-    sprites, out, told = Sprites(size=16), tmp_path / "some" / "d.npz", []
+    sprites, out, told = Sprites(size=16), tmp_path / "some" / NAME, []
     assert sprites.rows == 216
-    sprites.write(out, Order(tell=lambda done, count: told.append((done, count))))
+    sprites.write(out.parent, Order(tell=lambda done, count: told.append((done, count))))
     with np.load(out, allow_pickle=False) as found:
         assert set(found) == {"imgs", "latents_values", "latents_classes"}
         imgs, values, classes = (found[name] for name in ("imgs", "latents_values", "latents_classes"))
@@ -33,15 +34,15 @@ def test_the_file_is_that_of_dsprites(tmp_path):
     assert classes.dtype == np.int64 and np.array_equal(classes, grid.classes.numpy())
     assert np.array_equal(imgs, sprites.render(grid.latents, CPU)[:, 0].numpy() // 255)
     assert told == [(0, 216), (50, 216), (100, 216), (150, 216), (200, 216), (216, 216)]
-    assert [path.name for path in out.parent.iterdir()] == ["d.npz"]
+    assert [path.name for path in out.parent.iterdir()] == [NAME]
     assert not any(name.endswith("metadata.npy") for name in zipfile.ZipFile(out).namelist())
 
 
 @pytest.mark.parametrize("options", [{"color": "hue"}, {"background": "gray-noise"}, {"color": "palette", "size": 9}])
 def test_colors_and_noise_are_bytes(tmp_path, options):
     sprites = Sprites(**{"size": 8, "shapes": ("square",), **options})
-    sprites.write(tmp_path / "d.npz", Order())
-    with np.load(tmp_path / "d.npz", allow_pickle=False) as found:
+    sprites.write(tmp_path, Order())
+    with np.load(tmp_path / NAME, allow_pickle=False) as found:
         pictures = sprites.render(sprites.grid().latents, CPU).permute(0, 2, 3, 1).squeeze(-1)
         assert np.array_equal(found["imgs"], pictures.numpy())
         assert found["imgs"].max() == 255
@@ -52,39 +53,39 @@ def test_equal_sprites_give_equal_bytes(tmp_path):
     for name in "ab":
         sprites.write(tmp_path / name, Order())
     Sprites(size=8, background="noise", law="grid").write(tmp_path / "c", Order())
-    assert len({(tmp_path / name).read_bytes() for name in "abc"}) == 1
+    assert len({(tmp_path / name / NAME).read_bytes() for name in "abc"}) == 1
 
 
 def test_an_interrupted_file_goes_on_where_it_stopped(tmp_path):
-    sprites, out, whole = Sprites(size=8), tmp_path / "d.npz", tmp_path / "whole.npz"
-    sprites.write(whole, Order())
+    sprites, out, whole = Sprites(size=8), tmp_path / "some" / NAME, tmp_path / "whole" / NAME
+    sprites.write(whole.parent, Order())
 
     def stop(done, count):
         if done == 100:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sprites.write(out, Order(tell=stop))
+        sprites.write(out.parent, Order(tell=stop))
     assert not out.exists()
     told = []
-    (tmp_path / ".d.npz.pieces" / f"{50:09d}").write_bytes(b"what a broken disk has kept")
+    (out.parent / f".{NAME}.pieces" / f"{50:09d}").write_bytes(b"what a broken disk has kept")
     with pytest.raises(ValueError, match="pieces of other sprites"):
-        Sprites(size=9).write(out, Order())
-    sprites.write(out, Order(tell=lambda done, count: told.append(done)))
+        Sprites(size=9).write(out.parent, Order())
+    sprites.write(out.parent, Order(tell=lambda done, count: told.append(done)))
     assert told == [100, 150, 200, 216]
     assert out.read_bytes() == whole.read_bytes()
 
 
 def test_what_is_there_is_left_or_refused(tmp_path):
-    out = tmp_path / "d.npz"
-    Sprites(size=8).write(out, Order())
+    out = tmp_path / NAME
+    Sprites(size=8).write(tmp_path, Order())
     before = out.stat().st_mtime_ns
-    Sprites(size=8, law="grid").write(out, Order())
+    Sprites(size=8, law="grid").write(tmp_path, Order())
     assert out.stat().st_mtime_ns == before
     with pytest.raises(ValueError, match="is there already"):
-        Sprites(size=9).write(out, Order())
+        Sprites(size=9).write(out.parent, Order())
     (tmp_path / "other").write_text("mine")
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="is a file"):
         Sprites(size=8).write(tmp_path / "other", Order())
     assert (tmp_path / "other").read_text() == "mine"
     with pytest.raises(ValueError, match="leave out rows"):

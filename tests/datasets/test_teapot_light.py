@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from kontrast.datasets.teapot import drawing, light, patches, scene, solids
+from kontrast.datasets.teapot.rubber import reflected
 from kontrast.datasets.teapot.solids import solid
 
 CPU = torch.device("cpu")
@@ -68,7 +69,7 @@ def test_soft_shadows_are_the_share_of_rays_to_the_lamp_that_pass():
     places = torch.cat([places, torch.full((len(places), 1), scene.GROUND)], 1)
     some = points(places, latents)
     way, away = light._toward(some, some.spot)
-    found = light.seen(some, solid("sphere", CPU), way, away, 0.5).numpy()
+    found = light.seen(some, solid("sphere", CPU), light.Lamp(way, away, 0.5, torch.ones_like(away))).numpy()
     # Rays to points of a disk that faces the place, beside a ball of radius r: those that pass it are counted.
     radius, center = solids.HALF / 1.2, np.array([0.0, 0.0, scene.LIFT])
     turn, apart = generator.uniform(0, math.tau, 400), 0.5 * np.sqrt(generator.uniform(0, 1, 400))
@@ -85,6 +86,20 @@ def test_soft_shadows_are_the_share_of_rays_to_the_lamp_that_pass():
     assert found.min() < 0.01 and found.max() == 1
 
 
+def sent(some, way):
+    """What points send of white light per irradiance, [m, 3]."""
+    colored, plain = reflected(some.normal, some.view, way)
+    return colored[:, None] * some.color + plain[:, None]
+
+
+def test_what_is_known_of_the_steady_lamps_changes_no_light_on_the_ground():
+    held, generator = solid("teapot", CPU), torch.Generator().manual_seed(0)
+    places = 8 * torch.rand(300, 3, generator=generator) - 4
+    places[:, 2] = scene.GROUND
+    some = points(places, torch.tensor([[0.5, -1, 0, 0.3, 0, 0, 0.4, 0, 0.7, 0.2]]))
+    torch.testing.assert_close(light.lit_ground(some, held, light.steady(some)), light.lit(some, held))
+
+
 def test_light_on_the_ground_is_that_of_its_lamps():
     """The sun, P cos^2 / (pi d^2) of the square lamp, and the spotlight in its cone alone."""
     latents = torch.tensor([[3.0, 3, 3, 0, 0, 0, -HALF, 0, 0.7, 0.2]])
@@ -96,13 +111,14 @@ def test_light_on_the_ground_is_that_of_its_lamps():
         toward = torch.tensor(lamp) - places
         away = toward.norm(dim=1)
         cosine = toward[:, 2] / away
-        one += (power * cosine / away**2)[:, None] * light.reflected(some, toward / away[:, None])
+        one += (power * cosine / away**2)[:, None] * sent(some, toward / away[:, None])
     up = torch.tensor([[0.0, 0, 1]] * 2)
-    torch.testing.assert_close(found, one + 0.5 * light.reflected(some, up), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(found, one + 0.5 * sent(some, up), rtol=1e-3, atol=1e-5)
     along = some.center[:1] - some.spot[:1]
     under = some.spot[:1] + along * (scene.GROUND - some.spot[0, 2]) / along[0, 2]
-    assert light.cone(points(under, latents)) == 1
-    assert (light.cone(some) == 0).all()
+    below = points(under, latents)
+    assert light.cone(below, *light._toward(below, below.spot)) == 1
+    assert (light.cone(some, *light._toward(some, some.spot)) == 0).all()
 
 
 def test_the_object_is_where_the_camera_sees_it():

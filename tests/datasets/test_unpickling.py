@@ -150,7 +150,7 @@ def test_arrays_put_together_by_hand_are_read(read):
         (P + b"].", "lists by their names"),
         (P + b"]}\x8c\x01ab.", "no array"),
         (P + NDARRAY + b"N}\x8c\x01a]s\x86b.", "no array"),
-        (P + RECONSTRUCT + b"}\x8c\x0c__defaults__)sN\x86b.", "no array"),
+        (P + RECONSTRUCT + b"}\x8c\x0c__defaults__]sN\x86b.", "no array"),
         (P + RECONSTRUCT + b"(" + DTYPE + b"K\x00tR.", "calls something"),
         (P + name("_codecs", "encode") + b"\x8c\x01a\x8c\x03zip\x86R.", "else than bytes"),
         (b"", "bytes"),
@@ -200,6 +200,39 @@ def test_bombs_take_neither_memory_nor_time(read, content, monkeypatch):
     finally:
         tracemalloc.stop()
     assert time.process_time() - begun < 10
+
+
+def test_what_a_message_tells_of_is_never_looked_through(read):
+    for hostile in (
+        P + DTYPE + b")q\x00" + b"h\x00\x86q\x00" * 27 + b"\x85R.",  # a tuple of 2^27, by sharing
+        P + DTYPE + b")" + b"\x85" * 500_000 + b"\x85R.",
+        P + b")" + b"\x85" * 500_000 + b"N\x93.",
+        P + DTYPE + b"]" + b"\x85R.",
+        P + b"S" + b"a" * 100_000 + b"\n.",
+    ):
+        begun = time.process_time()
+        refused(read, hostile)
+        assert time.process_time() - begun < 1
+    refused(read, P + DTYPE + b"]\x85R.", "an array of a list")
+    refused(read, P + b"N\x8c\x01a\x93.", r"it names a NoneType\.a")
+
+
+def test_marks_are_found_at_once_and_are_few(read):
+    begun = time.process_time()
+    refused(read, P + b"N" * 100_000 + b"(t" * 20_000 + b".", "do not fit")
+    assert time.process_time() - begun < 2
+    refused(read, P + b"(" * 10_000 + b"t" * 10_000 + b".", "nested deeper")
+    refused(read, P + b"](\x85t.", "do not fit")  # what lies under a mark is out of reach
+
+
+def test_the_same_bytes_are_not_looked_at_again_and_again(read):
+    raw = b"B" + lies("<I", 1 << 20) + bytes(1 << 20) + b"q\x01"
+    shape = b"J" + lies("<I", 1 << 20) + b"\x85"
+    built = b"(K\x01" + shape + b"h\x00\x89h\x01tb"
+    begun = time.process_time()
+    made = RECONSTRUCT + NDARRAY + b"K\x00\x85C\x01b\x87R"
+    refused(read, P + kind(b"b1", state(order=b"|")) + b"q\x00" + raw + made + built * 20_000 + b".", "more numbers")
+    assert time.process_time() - begun < 1
 
 
 def test_an_array_that_comes_again_and_again_is_no_more_than_the_file(read):

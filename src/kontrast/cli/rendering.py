@@ -28,23 +28,36 @@ MOST_WORKERS = 256
 
 
 def render_data(name: str, given: dict[str, str]) -> None:
-    """Render a dataset into out=, or go on with it."""
+    """Render a dataset into the folder out=, or go on with it, and say what reads it."""
     options = {field: given.pop(field) for field in OWN if field in given}
     fields = {field.removeprefix("data."): value for field, value in given.items()}
     known = {key: cls for key, cls in parts.known(Dataset).items() if _is_rendered(cls)}
     dataset = built(known[parts.choose(name, known, "dataset that is rendered")], fields)
-    folders = isinstance(dataset, PictureFolder) or not isinstance(dataset, Writable)
+    # What has no published reader is written as pictures, whatever else it could be written as.
+    reader = dataset.reader if isinstance(dataset, Writable) else "Rendered"
+    folders = isinstance(dataset, PictureFolder) or reader == "Rendered"
     if "out" not in options:
         raise ValueError(f"say where to: {USAGE}")
     out, order = Path(options["out"]).expanduser(), _order(options, folders)
     begun = time.perf_counter()
     with _shown(str(out)) as tell:
         order = order._replace(tell=tell)
-        if isinstance(dataset, Writable):
-            dataset.write(out, order)
-        else:
+        if folders:
             write_splits(dataset, out, order)
-    print(f"{out}: {_said(order, folders)}, {time.perf_counter() - begun:,.0f} s")
+        else:
+            dataset.write(out, order)
+    told = "" if order.shard[1] > 1 else f"; read with {_reading(reader, dataset, fields, folders)} data.root={out}"
+    print(f"{out}: {_said(order, folders)}, {time.perf_counter() - begun:,.0f} s{told}")
+
+
+def _reading(reader: str, dataset: Dataset, fields: dict[str, str], folders: bool) -> str:
+    """The dataset that reads what was rendered, as a command line names it."""
+    words = [f"data={reader}"]
+    if reader == "Rendered":
+        words += [f"data.of={type(dataset).__name__}", *(f"data.of.{name}={value}" for name, value in fields.items())]
+    if folders:
+        words += [f"data.size={dataset.shape[-1]}", f"data.channels={dataset.shape[0]}"]
+    return " ".join(words)
 
 
 def _is_rendered(cls: type) -> bool:
@@ -55,6 +68,8 @@ def _order(options: dict[str, str], folders: bool) -> Order:
     """What the words ask for. A dataset that writes itself has its own number of rows where none is given."""
     rows: dict[Split, int] = dict(ROWS) if folders else {}
     rows |= {split: whole_number(field, options[field]) for field, split in SPLITS.items() if field in options}
+    if folders and not all(rows.values()):
+        raise ValueError("a set has rows to train on and others to test on; write rows=20000 test=2000")
     workers = whole_number("workers", options.get("workers", "2"))
     if not 1 <= workers <= MOST_WORKERS:
         raise ValueError(f"a rendering has 1 to {MOST_WORKERS} processes, not {workers}; write workers=2")

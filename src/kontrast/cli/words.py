@@ -33,7 +33,7 @@ def truth(text: str, field: str) -> bool:
 def whole_number(field: str, text: str) -> int:
     """A number from 0 on, as a command line says it."""
     if not text.isdecimal() or not text.isascii():
-        raise ValueError(f"{field}={text} is no whole number; write {field}=10")
+        raise ValueError(f"{field}={text} is no whole number from 0 on; write {field}=10")
     return int(text)
 
 

@@ -17,6 +17,7 @@ import stat
 import struct
 import tarfile
 import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -74,9 +75,9 @@ def unpack(
     """Unpack an archive into `folder`, as the new folder folder/top, and return that.
 
     It grows under a temporary name and is renamed when the last byte is written. A ValueError that names the archive
-    and its fault where it is damaged, holds an absolute path, `..`, a link, a device, a name twice or something
-    outside its top folder, or is larger than `bounds`: then nothing is left behind. `tell(done, size)` hears how many
-    of the archive's own bytes have been read.
+    and its fault where it is damaged, holds an absolute path, `..`, a link, a device, a name twice, two that differ by
+    case alone, or something outside its top folder, or is larger than `bounds`: then nothing is left behind.
+    `tell(done, size)` hears how many of the archive's own bytes have been read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(folder).free) < bounds.size:
@@ -115,6 +116,7 @@ def _place(whole: Path, target: Path) -> Path:
 
 def _write(archive: Path, growing: Path, bounds: Bounds, tell: Callable[[int, int], None]) -> None:
     size, count = 0, 0
+    names = _Names()
     with archive.open("rb") as packed:
         whole = os.fstat(packed.fileno()).st_size
         for member in _members(packed, bounds):
@@ -124,8 +126,26 @@ def _write(archive: Path, growing: Path, bounds: Bounds, tell: Callable[[int, in
                 raise ValueError(f"it has more than the {bounds.members:,} members that are allowed")
             if size > bounds.size:
                 raise ValueError(f"it unpacks to more than the {bounds.size:,} bytes that are allowed")
-            _write_member(member, growing / _checked(member, bounds.top))
+            name = _checked(member, bounds.top)
+            names.add(name)
+            _write_member(member, growing / name)
             tell(packed.tell() if member.start is None else member.start, whole)
+
+
+class _Names:
+    """The names in a folder, with those in each: two that only some disks tell apart are refused on all."""
+
+    def __init__(self) -> None:
+        self.within: dict[str, tuple[str, _Names]] = {}
+
+    def add(self, name: str) -> None:
+        """Add a path; ValueError if another differs from it by case, or the way its letters are put together, alone."""
+        place = self
+        for part in PurePosixPath(name).parts:
+            known, inner = place.within.setdefault(unicodedata.normalize("NFC", part).casefold(), (part, _Names()))
+            if known != part:
+                raise ValueError(f"{name!r} has a part {part!r} that differs from another, {known!r}, by case alone")
+            place = inner
 
 
 def _checked(member: _Member, top: str) -> str:

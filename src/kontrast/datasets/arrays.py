@@ -11,6 +11,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import tokenize
 import warnings
 import zipfile
@@ -192,7 +193,7 @@ def _header(stream: IO[bytes], dtypes: str, shape: Shape, limit: int, size: int)
     if dtype.newbyteorder("=") not in allowed:
         raise ValueError(f"its values are {str(dtype)[:60]}, not {' or '.join(map(str, allowed))}")
     fits = len(found) == len(shape) and all(want in (None, size) for want, size in zip(shape, found, strict=True))
-    if not fits or any(size < 0 for size in found):
+    if not fits or any(type(size) is not int or size < 0 for size in found):
         wanted = " x ".join("n" if want is None else str(want) for want in shape)
         raise ValueError(f"its size is {' x '.join(map(str, found))[:80] or 'that of one number'}, not {wanted}")
     if header.bytes > limit:
@@ -225,4 +226,6 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _sentence(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0][:300]
+    """What an error says, with what repeats itself and what is long shortened."""
+    told = re.sub(r"(.{1,8}?)\1{8,}", r"\1\1\1...", (str(error) or type(error).__name__).partition("\n")[0][:HEADER])
+    return told if len(told) <= 300 else f"{told[:297]}..."

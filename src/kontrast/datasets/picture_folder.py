@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +17,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from kontrast.datasets.dataset import BLOCK as DRAWN
+from kontrast.datasets.dataset import BLOCK as BLOCK_OF_DRAWS
 from kontrast.datasets.dataset import Generative
 from kontrast.datasets.picture_writing import BLOCK, PAGE, Album, check_pictures, free_at, render_albums
 from kontrast.datasets.writing import Order, Writable
@@ -26,6 +27,8 @@ from kontrast.views import Split
 
 RECORD = "rendered.json"
 """What was rendered, so that nothing else is ever put among it."""
+DRAWN = "drawn.npy"
+"""The latents [n, k] of a folder's pictures, in the units of the factors of the dataset that was rendered."""
 ROWS: Mapping[Split, int] = {"train": 20_000, "test": 2000}
 
 
@@ -35,9 +38,14 @@ class PictureFolder(Writable):
     In each, `raw_latents.npy` float32 [n, k] are the latents in the units that the dataset draws them in,
     `latents.npy` the same in the units of the scene, and images/000000.png is the picture of row 0. Where rows are of
     several `kinds`, each kind k has files of its own, raw_latents_k.npy, latents_k.npy and images_k, as Causal3DIdent.
+    `drawn.npy` float32 [n, k] are the latents of all rows, those of kind 0 first, in the units of the factors.
 
     Derive from it before `Generative`, and say what differs from these defaults.
     """
+
+    @property
+    def reader(self) -> str:
+        return "Rendered"
 
     @property
     def rows_at_once(self) -> int:
@@ -103,14 +111,17 @@ def _render(dataset: Generative, albums: list[Album], order: Order) -> None:
     try:
         with FileLock(lock, timeout=0):
             render_albums(dataset, albums, order, block)
+            # While it is held: whoever comes next makes one of their own. Some systems keep a file that is open.
+            with suppress(OSError):
+                lock.unlink()
     except Timeout:
         raise ValueError(f"another process renders into {lock.parent} now; wait for it, or give another out=") from None
 
 
 def _drawn(dataset: Generative, split: Split, count: int, seed: int) -> Tensor:
     """`count` rows of latents, in blocks of one size, each from its own generator."""
-    draws = (generator(seed, "written", split, step=block) for block in range(-(-count // DRAWN)))
-    return torch.cat([dataset.sample(DRAWN, draw) for draw in draws])[:count]
+    draws = (generator(seed, "written", split, step=block) for block in range(-(-count // BLOCK_OF_DRAWS)))
+    return torch.cat([dataset.sample(BLOCK_OF_DRAWS, draw) for draw in draws])[:count]
 
 
 def _record(dataset: Generative, latents: Tensor, order: Order) -> dict[str, Any]:
@@ -172,6 +183,7 @@ def _lay(dataset: Generative, latents: Tensor, folder: Path, record: Mapping[str
     own = dataset if isinstance(dataset, PictureFolder) else None
     kinds = None if own is None else own.kinds(latents)
     parts = [("", latents)] if kinds is None else [(f"_{k}", latents[kinds[0] == k]) for k in range(kinds[1])]
+    _keep(folder / DRAWN, _array(torch.cat([rows for _, rows in parts])))
     for end, rows in parts:
         _keep(folder / f"raw_latents{end}.npy", _array(rows if own is None else own.raw(rows)))
         _keep(folder / f"latents{end}.npy", _array(rows if own is None else own.scene(rows)))

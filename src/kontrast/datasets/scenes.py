@@ -21,6 +21,7 @@ from kontrast.datasets import arrays
 from kontrast.datasets.download import Downloadable
 from kontrast.datasets.imagenet import SETTLED, listing
 from kontrast.datasets.picture_files import PictureFiles, Row
+from kontrast.datasets.picture_folder import RECORD
 from kontrast.datasets.stores import Holding
 from kontrast.views import Split
 
@@ -91,7 +92,7 @@ Stamps = tuple[tuple[int, int, int], ...]
 def stamps(folder: Path, *names: str) -> Stamps:
     """The stamps of these files and folders; FileNotFoundError for one that is not there."""
     if missing := [name for name in names if not (folder / name).exists()]:
-        raise FileNotFoundError(f"{folder} has no {missing[0]}; get it anew")
+        raise FileNotFoundError(f"{folder} has no {missing[0]}; {anew(folder)}")
     found = [os.stat(folder / name) for name in names]
     return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in found)
 
@@ -106,6 +107,11 @@ def seen(look: Callable[[Path, str], Scene], base: Path, inside: str, now: Stamp
 @functools.lru_cache(maxsize=4)
 def _seen(look: Callable[[Path, str], Scene], base: Path, inside: str, now: Stamps) -> Scene:
     return look(base, inside)
+
+
+def anew(folder: Path) -> str:
+    """What to do about the folder of a split that is not as it should be."""
+    return "let its rendering go on with the same command" if (folder / RECORD).is_file() else "get it anew"
 
 
 def numbered(base: Path, inside: str, count: int, label: int = -1) -> list[Row]:
@@ -124,8 +130,7 @@ def numbered(base: Path, inside: str, count: int, label: int = -1) -> list[Row]:
         missing = min(set(range(count)) - names.keys(), default=None)
         told = "" if missing is None else f", and number {missing} is missing"
         raise ValueError(
-            f"{folder} has {len(names):,} pictures for {count:,} rows of latents{told}; get it anew, or let its "
-            "rendering go on"
+            f"{folder} has {len(names):,} pictures for {count:,} rows of latents{told}; {anew(folder.parent)}"
         )
     return [Row(f"{inside}/{names[number]}", label) for number in range(count)]
 
@@ -136,7 +141,7 @@ def within(latents: NDArray[np.float64], path: Path, low: float = -1.0, high: fl
     if bad.any():
         row = int(bad.argmax())
         told = ", ".join(f"{value:.3g}" for value in latents[row])
-        raise ValueError(f"row {row} of {path} is ({told}), which is not in [{low:g}, {high:g}]; get it anew")
+        raise ValueError(f"row {row} of {path} is ({told}), which is not in [{low:g}, {high:g}]; {anew(path.parent)}")
 
 
 def raw_latents(path: Path, columns: int | None) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kontrast.datasets import arrays
 from kontrast.datasets.archives import Bounds
 from kontrast.datasets.download import Published
-from kontrast.datasets.scenes import Scene, Scenes, numbered, raw_latents, seen, stamps
+from kontrast.datasets.scenes import Scene, Scenes, anew, numbered, raw_latents, seen, stamps
 from kontrast.spaces import Box, Product, Space, Sphere
 from kontrast.views import Factor, Split
 
@@ -136,7 +136,9 @@ def published(raw: NDArray[np.float64]) -> NDArray[np.float64]:
 def _raw(path: Path) -> NDArray[np.float64]:
     found = raw_latents(path, None)
     if found.shape[1] not in (len(NAMES), len(NAMES) + 1):
-        raise ValueError(f"{path} has {found.shape[1]} columns, not 10, or 11 with periodic angles; get it anew")
+        raise ValueError(
+            f"{path} has {found.shape[1]} columns, not 10, or 11 with periodic angles; {anew(path.parent)}"
+        )
     return found
 
 
@@ -144,17 +146,17 @@ def _scene(base: Path, inside: str) -> Scene:
     folder = base / inside
     raw = _raw(folder / "raw_latents.npy")
     if raw.shape[1] > len(NAMES) and not np.allclose((raw[:, 3:] ** 2).sum(1), 1, atol=1e-3):
-        raise ValueError(f"the last eight columns of {folder / 'raw_latents.npy'} are no unit vectors; get it anew")
+        raise ValueError(f"the last eight columns of {folder / 'raw_latents.npy'} are no unit vectors; {anew(folder)}")
     path = folder / "latents.npy"
     found = arrays.read(path, "f4 f8", (None, len(NAMES))).astype(np.float64)
     if len(found) != len(raw):
-        raise ValueError(f"{path} has {len(found):,} rows, and raw_latents.npy {len(raw):,}; get it anew")
+        raise ValueError(f"{path} has {len(found):,} rows, and raw_latents.npy {len(raw):,}; {anew(folder)}")
     factors = FACTORS if raw.shape[1] == len(NAMES) else PERIODIC
     wanted, turn = published(raw), np.array([math.tau if factor.kind == "periodic" else math.inf for factor in factors])
     away = np.abs(found - wanted)
     bad = ~(np.minimum(away, np.abs(turn - away)) <= OFF).all(1)
     if bad.any():
-        raise ValueError(f"row {int(bad.argmax())} of {path} is not that of raw_latents.npy; get it anew")
+        raise ValueError(f"row {int(bad.argmax())} of {path} is not that of raw_latents.npy; {anew(folder)}")
     low, high = (np.array([getattr(factor, end) for factor in factors]) for end in ("low", "high"))
     latents = torch.from_numpy(np.clip(found, low, high).astype(np.float32))
     drawn = torch.from_numpy(np.clip(raw, -1, 1).astype(np.float32))

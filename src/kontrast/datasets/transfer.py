@@ -39,7 +39,11 @@ def fetch(files: Sequence[Published], folder: Path, tell: Tell | None = None) ->
     `tell(name, bytes so far, bytes in all)` hears of the progress. A ValueError for content that is not what was
     published, a ConnectionError where no source answers. A warning where nobody published a checksum.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = error.strerror or type(error).__name__
+        raise ValueError(f"the folder {folder} cannot be made ({told}); name one that can, as to=data") from None
     with locked(folder):
         for file in files:
             (_fetch if file.holds is None else _fetch_archive)(file, folder, tell or (lambda name, done, size: None))
@@ -68,6 +72,7 @@ def _fetch_archive(file: Published, folder: Path, tell: Tell) -> None:
 
 def _fetch(file: Published, folder: Path, tell: Tell) -> None:
     import requests
+    import urllib3
 
     path = folder / file.name
     if path.is_file() and not file.wrong(path):
@@ -79,8 +84,8 @@ def _fetch(file: Published, folder: Path, tell: Tell) -> None:
     for url in file.urls:
         try:
             _download(url, file, path, tell)
-        except requests.RequestException as error:
-            faults.append(f"{url} failed with {error}")
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            faults.append(f"{url} failed with {_reason(error)}")
         except _Foreign as error:
             faults.append(f"{url} sent something else than was published, which was thrown away: {error}")
             wrong = True
@@ -91,6 +96,21 @@ def _fetch(file: Published, folder: Path, tell: Tell) -> None:
     raise fault(f"{file.name} could not be downloaded: {told}; try again, or put it into {folder}")
 
 
+def _reason(error: BaseException) -> str:
+    """Why a server did not send a file, in a few words: what lies at the bottom of what its clients wrap up."""
+    if (response := getattr(error, "response", None)) is not None:
+        return f"{response.status_code} {response.reason}"[:80]
+    for _ in range(16):
+        inner = (getattr(error, "reason", None), *error.args[:1], error.__cause__, error.__context__)
+        if not (deeper := [each for each in inner if isinstance(each, BaseException)]):
+            break
+        error = deeper[0]
+    if "IncompleteRead" in type(error).__name__ or "IncompleteRead" in str(error):
+        return "a connection that broke off"
+    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(told).partition("\n")[0][:120]
+
+
 def _download(url: str, file: Published, path: Path, tell: Tell) -> None:
     """Download one file from one place, from where an earlier transfer ended if that is possible."""
     part = _Part(file, path.with_name(f".{file.name}.part"), url, tell)
@@ -98,6 +118,8 @@ def _download(url: str, file: Published, path: Path, tell: Tell) -> None:
     try:
         if not (begun and begun == file.size):
             part.receive(begun)
+        if not part.path.exists():
+            raise _Foreign("it is empty")
         if fault := file.wrong(part.path):
             raise _Foreign(fault)
     except _Foreign:
@@ -110,8 +132,10 @@ def _download(url: str, file: Published, path: Path, tell: Tell) -> None:
     os.replace(part.path, path)
     part.drop()
     if file.note(path):
+        cut = "" if part.told else ", and its server did not say how long it is, so that its end may lack"
         warnings.warn(
-            f"nobody has published a checksum of {file.name}: that it came whole and unchanged could not be checked; "
+            f"nobody has published a checksum of {file.name}: that it came whole and unchanged could not be checked"
+            f"{cut}; "
             f"its sha256 is in {stale.name} beside it, and `kontrast data check` compares with that",
             stacklevel=2,
         )
@@ -128,6 +152,8 @@ class _Part:
         self.origin = path.with_name(f"{path.name}.from")
         self.opened: IO[bytes]
         self.done, self.whole = 0, file.size
+        self.told = True
+        """Whether one can tell where it ends."""
 
     def begun(self) -> int:
         """How many bytes are there that one can go on from; what cannot be gone on from is removed."""
@@ -169,7 +195,7 @@ class _Part:
             return
         # The file is wanted as it lies there: some servers declare a .gz to be a way of sending what is in it.
         response.raw.headers.discard("content-encoding")
-        kept = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        kept = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", response.headers.get("Content-Range", ""))
         if response.status_code != 206 or not kept or int(kept[1]) != self.done:
             if response.status_code == 206:
                 raise _Foreign("it sent other bytes than were asked for")
@@ -179,7 +205,11 @@ class _Part:
             self.origin.write_text(f"{self.url}\n{mark if not mark.startswith('W/') else ''}\n")
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise _Foreign("it is a page for a browser")
-        left = int(response.headers.get("Content-Length") or 0)
+        length = response.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{0,18}", length):
+            raise _Foreign(f"the length that its server announces is no number ({length[:20]!r})")
+        self.told = bool(length or self.file.size) or "Transfer-Encoding" in response.headers
+        left = int(length or 0)
         self.whole = self.file.size or (self.done + left if left else 0)
         if (free := shutil.disk_usage(self.path.parent).free) < left:
             raise OSError(f"{self.file.name} takes {left:,} more bytes, but {self.path.parent} has room for {free:,}")

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 STEPS = 2_000_000
 """Steps that a pickle may have: some 35,000 pairs of arrays."""
+MOST = 64
+"""Marks that may wait at once, and values in a tuple: pickles of arrays have about 5 and 8."""
 CORES = ("numpy.core.multiarray", "numpy._core.multiarray")
 
 
@@ -47,7 +49,12 @@ PLAIN = {
 }
 """Steps that put down what they carry."""
 CONSTANTS: Mapping[str, object] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_MARK = object()
+
+
+def _said(value: object) -> str:
+    """A value in a message: a word if it is one, else what it is, since it may be built to be endless."""
+    word = value[:40] if isinstance(value, str) else f"a {type(value).__name__}"
+    return word if word.isprintable() else repr(word)
 
 
 class _Kind:
@@ -55,7 +62,7 @@ class _Kind:
 
     def __init__(self, code: object) -> None:
         if not isinstance(code, str) or code not in KINDS:
-            raise ValueError(f"it holds an array of {str(code)[:20]!r}, where only bool and float32 are allowed")
+            raise ValueError(f"it holds an array of {_said(code)}, where only bool and float32 are allowed")
         self.dtype = KINDS[code]
 
     def build(self, state: object) -> None:
@@ -91,9 +98,9 @@ class _Machine:
 
     def __init__(self, size: int) -> None:
         self.stack: list[Any] = []
+        self.under: list[list[Any]] = []  # what lay there before each mark that still waits
         self.memo: dict[int, Any] = {}
-        self.left = size
-        """Bytes that may still be made of text: no more than the file has."""
+        self.left = self.numbers = size  # bytes that may still be made of text, and looked at as numbers
 
     def run(self, steps: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]]) -> object:
         for number, (code, argument, _) in enumerate(steps):
@@ -102,8 +109,9 @@ class _Machine:
             if code.name == "STOP":
                 break
             self._step(code.name, argument)
-        (result,) = self.stack
-        return result
+        if not self.under and len(self.stack) == 1:
+            return self.stack[0]
+        raise IndexError
 
     def _step(self, name: str, argument: Any) -> None:
         if name in PLAIN:
@@ -115,34 +123,41 @@ class _Machine:
         elif name not in ("PROTO", "FRAME"):
             raise ValueError(f"it asks for {name}, which no pickle of arrays needs")
 
+    def _mark(self) -> None:
+        if len(self.under) == MOST:
+            raise ValueError("it is nested deeper than a pickle of arrays")
+        self.under.append(self.stack)
+        self.stack = []
+
     def _marked(self) -> list[Any]:
         """What was put down since the last mark, which is taken away."""
-        at = max(k for k, value in enumerate(self.stack) if value is _MARK)
-        found = self.stack[at + 1 :]
-        del self.stack[at:]
+        found, self.stack = self.stack, self.under.pop()
         return found
 
-    def _tuple(self, count: int) -> None:
-        found = tuple(self.stack[len(self.stack) - count :])
-        del self.stack[len(self.stack) - count :]
-        if len(found) < count:
-            raise IndexError
-        self.stack.append(found)
+    def _tuple(self, values: list[Any]) -> None:
+        # Short and without tuples of tuples, so that whatever looks at one comes to an end.
+        inner = [value for value in values[:MOST] if isinstance(value, tuple)]
+        if len(values) > MOST or any(isinstance(part, tuple) for value in inner for part in value):
+            raise ValueError("it is nested deeper or has longer tuples than a pickle of arrays")
+        self.stack.append(tuple(values))
 
     def _extend(self, values: list[Any]) -> None:
         if type(self.stack[-1]) is not list:
             raise ValueError("it appends to something that is no list")
+        if not all(isinstance(value, _Array) for value in values):
+            raise ValueError("it holds something else than arrays in lists by their names")
         self.stack[-1].extend(values)
 
     def _set(self, values: list[Any]) -> None:
         target = self.stack[-1]
-        if type(target) is not dict or len(values) % 2 or not all(isinstance(key, str) for key in values[::2]):
+        named = all(isinstance(key, str) for key in values[::2]) and all(type(part) is list for part in values[1::2])
+        if type(target) is not dict or len(values) % 2 or not named:
             raise ValueError("it holds something else than lists by their names")
         target.update(zip(values[::2], values[1::2], strict=True))
 
     def _name(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str) or (module, name) not in NAMES:
-            raise ValueError(f"it names {str(module)[:40]}.{str(name)[:40]}, which no pickle of arrays needs")
+            raise ValueError(f"it names {_said(module)}.{_said(name)}, which no pickle of arrays needs")
         self.stack.append(NAMES[module, name])
 
     def _call(self) -> None:
@@ -169,19 +184,22 @@ class _Machine:
         if not isinstance(target, _Array | _Kind):
             raise ValueError("it changes something that is no array")
         target.build(state)
+        self.numbers -= 0 if isinstance(target, _Kind) or target.values is None else target.values.nbytes
+        if self.numbers < 0:
+            raise ValueError("it holds more numbers than it has bytes")
 
     def _put(self, key: int) -> None:
         self.memo[key] = self.stack[-1]
 
 
 _STEPS: Mapping[str, Callable[[_Machine, Any], None]] = {
-    "MARK": lambda machine, _: machine.stack.append(_MARK),
+    "MARK": lambda machine, _: machine._mark(),
     "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
-    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine._marked())),
-    "TUPLE1": lambda machine, _: machine._tuple(1),
-    "TUPLE2": lambda machine, _: machine._tuple(2),
-    "TUPLE3": lambda machine, _: machine._tuple(3),
+    "TUPLE": lambda machine, _: machine._tuple(machine._marked()),
+    "TUPLE1": lambda machine, _: machine._tuple([machine.stack.pop() for _ in range(1)][::-1]),
+    "TUPLE2": lambda machine, _: machine._tuple([machine.stack.pop() for _ in range(2)][::-1]),
+    "TUPLE3": lambda machine, _: machine._tuple([machine.stack.pop() for _ in range(3)][::-1]),
     "APPEND": lambda machine, _: machine._extend([machine.stack.pop()]),
     "APPENDS": lambda machine, _: machine._extend(machine._marked()),
     "SETITEM": lambda machine, _: machine._set([machine.stack.pop(-2), machine.stack.pop()]),
@@ -202,8 +220,7 @@ def read(path: Path, most: int) -> dict[str, list[NDArray[Any]]]:
     The arrays are read-only and take no more memory than the file, of `most` bytes. A ValueError that names the file
     and its fault for anything else than such a pickle, and nothing that it asks for has been done.
     """
-    size = path.stat().st_size
-    if not 0 < size <= most:
+    if not 0 < (size := path.stat().st_size) <= most:
         raise ValueError(f"{path} has {size:,} bytes, where a pickle of arrays has 1 to {most:,}")
     try:
         with (
@@ -216,21 +233,18 @@ def read(path: Path, most: int) -> dict[str, list[NDArray[Any]]]:
     except (IndexError, KeyError, TypeError):
         raise ValueError(f"{path} is no pickle of arrays: its steps do not fit together") from None
     except ValueError as error:
-        raise ValueError(f"{path} is no pickle of arrays: {error}") from None
+        raise ValueError(f"{path} is no pickle of arrays: {str(error).partition(chr(10))[0][:200]}") from None
 
 
 def _lists(found: object, size: int) -> dict[str, list[NDArray[Any]]]:
-    if type(found) is not dict or not all(type(part) is list for part in found.values()):
+    if type(found) is not dict:
         raise ValueError("it holds something else than lists by their names")
-    left = size
-    lists: dict[str, list[NDArray[Any]]] = {name: [] for name in found}
+    lists: dict[str, list[NDArray[Any]]] = {}
     for name, part in found.items():
-        for array in part:
-            if not isinstance(array, _Array) or array.values is None:
-                raise ValueError(f"{name[:40]} holds something else than arrays")
-            lists[name].append(array.values)
-            left -= array.values.nbytes
+        lists[name] = [array.values for array in part if array.values is not None]
+        if len(lists[name]) < len(part):
+            raise ValueError(f"{_said(name)} holds something else than arrays")
     # An array may come twice without taking more bytes of the file.
-    if left < 0:
+    if sum(array.nbytes for arrays in lists.values() for array in arrays) > size:
         raise ValueError("it holds more numbers than it has bytes")
     return lists

@@ -31,9 +31,17 @@ class Order(NamedTuple):
 class Writable(ABC):
     """A dataset that writes itself in a published layout, which the loader of the published set then reads."""
 
+    @property
+    @abstractmethod
+    def reader(self) -> str:
+        """The name of the dataset that reads what is written, given the folder as its `root`.
+
+        Where it is "Rendered", that has to be told `of` which dataset the pictures are.
+        """
+
     @abstractmethod
     def write(self, out: Path, order: Order) -> None:
-        """Write a file or folder `out`. What was interrupted goes on where it stopped; what is whole is left as it is.
+        """Write into a folder `out`, new, empty or begun: what is whole there is left as it is, and the rest goes on.
 
         ValueError where something else is there already, or the order cannot be met.
         """

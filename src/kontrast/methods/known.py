@@ -62,7 +62,9 @@ def threedident() -> Values:
         "pairing": pairings.Conditional,
         "pairing.similarity": similarities.Lp,
         "pairing.similarity.p": 2.0,
-        "pairing.temperature": 0.005,
+        # Normal noise of .15 of each range: of ten latents a pair then has about log(batch) in common, so that
+        # none of them can be left out. With less noise two or three tell all things of a batch apart.
+        "pairing.temperature": 0.045,
         "encoder": encoders.Conv,
         "encoder.width": 32,
         "encoder.batch_norm": True,
@@ -73,7 +75,7 @@ def threedident() -> Values:
         "objective": objectives.InfoNCE,
         "objective.similarity": similarities.Lp,
         "objective.similarity.p": 2.0,
-        "objective.temperature": 0.005,
+        "objective.temperature": 0.045,
         "objective.candidates": "anchors",
         "optimizer": optimizers.AdamW,
         "optimizer.rate": 2e-3,

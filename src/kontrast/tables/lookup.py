@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,13 @@ class Lookup:
 
     A latent matches where np.isclose says so. Columns of a `table` that are no numbers are left out. It keeps, of each
     column of n rows, 4 bytes a row for their order and 1 to 4 for their values, and takes n log n to be made.
+    ValueError for a table with two columns of one name.
     """
 
     def __init__(self, table: DataFrame) -> None:
+        names = [str(name) for name in table.columns]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the table has more than one column {twice[0]!r}; give each a name of its own")
         self.count, self.every = len(table), np.arange(len(table), dtype=np.int32)
         self.every.flags.writeable = False
         self.columns = {
@@ -47,12 +52,12 @@ class Lookup:
     def rows(self, **latents: float) -> NDArray[np.int32]:
         """The numbers int32 [m] of the rows with these latents, ascending: all rows without any. Not to be written to.
 
-        ValueError, with the nearest name, for one that the table lacks.
+        ValueError, with the nearest name, for one that the table lacks, and for a value that is not one number.
         """
         spans: list[tuple[int, _Column, int, int]] = []
         for name, wanted in latents.items():
             column = self.columns[choose(name, self.columns, "column of the table")]
-            low, high = _span(column.values, float(wanted))
+            low, high = _span(column.values, _number(name, wanted))
             if low == high:
                 return self.every[:0]
             spans.append((int(column.first[high] - column.first[low]), column, low, high))
@@ -74,6 +79,13 @@ class Lookup:
         for span in spans[1:]:
             match &= _within(*span[1:])
         return self.every[match]
+
+
+def _number(name: str, wanted: Any) -> float:
+    if not isinstance(wanted, str | bytes) and np.ndim(wanted) == 0:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return float(wanted)
+    raise ValueError(f"{name} is looked up by one number, not by a {type(wanted).__name__}; write rows({name}=0.5)")
 
 
 def _indexed(values: NDArray[np.float64]) -> _Column:

@@ -138,6 +138,10 @@ class Masks(Stored, Writable):
         sign = np.where(draw.uniform(size=(count, 3)) < 0.5, -1.0, 1.0)
         return torch.from_numpy(sign * size * (self.pace * np.array(SCALE) / (np.array(HIGH) - np.array(LOW))))
 
+    @property
+    def reader(self) -> str:
+        return "KITTIMasks"
+
     def write(self, out: Path, order: Order) -> None:
         """Write all sequences, those of both splits, as kitti_peds_v2.pickle into the folder `out`.
 
@@ -145,6 +149,8 @@ class Masks(Stored, Writable):
         """
         if order.rows:
             raise ValueError("Masks has as many rows as its sequences; leave out rows and write data.sequences=2120")
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"{out} is a file; give another out=")
         whole = chz.replace(self, test=0.0).hold("train")
         assert whole.latents is not None
         masks = whole.store.memory()[:, 0].numpy() > 0

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from kontrast.datasets.dataset import Generative
+from kontrast.datasets.dsprites import NAME
 from kontrast.datasets.sprites import archive, colors, shapes, table
 from kontrast.datasets.sprites.shapes import SHAPES
 from kontrast.datasets.sprites.table import Grid
@@ -46,7 +47,8 @@ class Sprites(Generative, Writable):
     Noisy-dSprites; "gray-noise" is the same in one channel. What is random is a hash of the latents, so that a picture
     is a function of them: equal latents have equal noise, all others their own. c is 3 where there is color, else 1.
 
-    `write` makes the published file, for DSprites to read: of this size, and with color as its first column.
+    `write` makes the published file, which DSprites reads as long as the sprites are those of dSprites. `kontrast data
+    render` writes all others, of another size or in color, as folders of pictures, for Rendered to read.
 
     Source: Matthey, Higgins, Hassabis, Lerchner, "dSprites: Disentanglement testing Sprites dataset" (2017),
     https://github.com/google-deepmind/dsprites-dataset; the heart's curve is given in its issue 2. Colors and noise:
@@ -118,19 +120,26 @@ class Sprites(Generative, Writable):
         numbers = torch.arange(self.rows) if rows is None else rows
         return table.rows_of(numbers, self.shapes, colors.color_values(self.color))
 
+    @property
+    def reader(self) -> str:
+        published = chz.replace(self, law="continuous") == Sprites()
+        return "DSprites" if published else "Rendered"
+
     def write(self, out: Path, order: Order) -> None:
-        """Write the whole grid as the npz file of dSprites: `imgs`, `latents_values`, `latents_classes`.
+        """Write the whole grid into a folder, as the npz file of dSprites: `imgs`, `latents_values`, `latents_classes`.
 
         `imgs` is uint8 [n, size, size] of 0 and 1, or [n, size, size, 3] from 0 to 255 where there is color, and [n,
         size, size] from 0 to 255 on gray noise. The published file has pickled `metadata` too, which this one has not.
         Equal sprites give equal bytes, whatever the number of workers. Nothing larger than a piece of 4,096 pictures is
-        ever in memory. Pieces are kept in a hidden folder beside `out` until it is whole, so that it can go on.
+        ever in memory. Pieces are kept in a hidden folder beside the file until it is whole, so that it can go on.
         """
         if any(order.rows.values()):
             raise ValueError(f"sprites are written on their whole grid of {self.rows:,} rows; leave out rows")
         if order.shard != (1, 1):
             raise ValueError("one file cannot be written by several machines; leave out shard=")
-        archive.write(self, out, order)
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"{out} is a file; give another out=")
+        archive.write(self, out / NAME, order)
 
     def _check(self, latents: Tensor) -> None:
         width = len(self.factors)

@@ -1,4 +1,10 @@
-"""Latents that depend on each other, as a causal graph says, on which Causal3DIdent is modeled."""
+"""Latents that depend on each other and on the shape.
+
+That they do is Causal3DIdent's (von Kuegelgen et al. 2021, arXiv:2106.04619): hues and positions depend on the class of
+the object and on each other. The graph in `CAUSES`, whose arrows also lead from positions to rotations, and all
+equations are kontrast's own, modeled on it. So are the shapes: beside Newell's teapot they are solids that are made
+here (cube, torus ...), not the hare, dragon, cow, armadillo, horse and head of the published set.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from kontrast.datasets.teapot import scene
-from kontrast.datasets.teapot.light import LEAST, Points, crossing, lit
+from kontrast.datasets.teapot.light import STEPS, Points, Steady, crossing, lit, lit_ground, steady
+from kontrast.datasets.teapot.rubber import LEAST
 from kontrast.datasets.teapot.scene import Scene
 from kontrast.datasets.teapot.solids import Solid
 
@@ -19,6 +21,8 @@ MARCH = 32
 """Steps of a ray at most."""
 HIT = 0.004
 """Distance to the object at which a ray has met it."""
+MOST_FINE = 4
+"""How many times more places than at 64 pixels a ray to a lamp has at most."""
 LIFTED = 0.03
 """How far points of the object are raised above it before it is asked what shades them."""
 
@@ -45,17 +49,30 @@ def rays(size: int, device: torch.device) -> Tensor:
     return functional.normalize(torch.stack([half * (down - 1), right, -half * (1 + down)], -1).reshape(-1, 3), dim=1)
 
 
-def _ground(scenes: Scene, solid: Solid, size: int) -> Tensor:
-    """The radiance [n, size, size, 3] of the ground."""
-    device, count = scenes.center.device, len(scenes.center)
+@functools.lru_cache(maxsize=4)
+def _floor(size: int, device: torch.device) -> tuple[Tensor, Tensor, Steady]:
+    """What is alike in every scene: places [size size, 3] of the ground, ways to the camera, what fixed lamps give."""
     ways = rays(size, device)
     camera = torch.tensor(scene.CAMERA, device=device)
     places = camera + ways * ((scene.GROUND - camera[2]) / ways[:, 2])[:, None]
+    none = torch.zeros(1, len(scene.NAMES), device=device)
+    return places, -ways, steady(_on_ground(scene.scene(none), places, -ways, size))
+
+
+def _on_ground(scenes: Scene, places: Tensor, views: Tensor, size: int) -> Points:
+    """The points of the ground in scenes, those of one after those of the other."""
+    count, device = len(scenes.center), places.device
     up = torch.zeros_like(places)
     up[:, 2] = 1
-    which = torch.arange(count, device=device).repeat_interleave(len(ways))
-    points = _points(scenes, which, places.repeat(count, 1), up.repeat(count, 1), -ways.repeat(count, 1), 2)
-    return lit(points, solid).reshape(count, size, size, 3)
+    which = torch.arange(count, device=device).repeat_interleave(len(places))
+    return _points(scenes, which, places.repeat(count, 1), up.repeat(count, 1), views.repeat(count, 1), 2, size)
+
+
+def _ground(scenes: Scene, solid: Solid, size: int) -> Tensor:
+    """The radiance [n, size, size, 3] of the ground."""
+    places, views, given = _floor(size, scenes.center.device)
+    light = lit_ground(_on_ground(scenes, places, views, size), solid, given)
+    return light.reshape(len(scenes.center), size, size, 3)
 
 
 def _object(scenes: Scene, solid: Solid, size: int) -> tuple[Tensor, Tensor]:
@@ -76,7 +93,7 @@ def _object(scenes: Scene, solid: Solid, size: int) -> tuple[Tensor, Tensor]:
     short = (LEAST - (normal * view).sum(1, keepdim=True)).clamp_min(0)
     normal = functional.normalize(normal + short * view, dim=1)
     places = camera - view * t[:, None] + LIFTED * normal
-    return which * size**2 + pixel, lit(_points(scenes, which, places, normal, view, 0), solid)
+    return which * size**2 + pixel, lit(_points(scenes, which, places, normal, view, 0, size // RAYS), solid)
 
 
 def _march(begin: Tensor, way: Tensor, t: Tensor, end: Tensor, solid: Solid) -> tuple[Tensor, Tensor]:
@@ -94,8 +111,12 @@ def _march(begin: Tensor, way: Tensor, t: Tensor, end: Tensor, solid: Solid) -> 
     return t, met.nonzero()[:, 0]
 
 
-def _points(scenes: Scene, which: Tensor, places: Tensor, normal: Tensor, view: Tensor, surface: int) -> Points:
+def _points(
+    scenes: Scene, which: Tensor, places: Tensor, normal: Tensor, view: Tensor, surface: int, size: int
+) -> Points:
     """Points of the object (surface 0) or the ground (2) of scenes."""
     colors = scenes.colors[which]
+    # Where pixels are finer, so is what they show of a shadow.
+    steps = STEPS * min(MOST_FINE, max(1, -(-size // 64)))
     center, turn, spot = scenes.center[which], scenes.turn[which], scenes.spot[which]
-    return Points(places, normal, view, colors[:, surface], center, turn, spot, colors[:, 1], 0.08)
+    return Points(places, normal, view, colors[:, surface], center, turn, spot, colors[:, 1], 0.08, steps)

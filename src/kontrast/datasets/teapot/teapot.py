@@ -24,6 +24,8 @@ Angles = Literal["half", "full", "sphere"]
 Law = Literal["independent", "causal"]
 Renderer = Literal["fast", "blender"]
 PLACES = 3
+POLE = 1e-3
+"""How near to a pole of the sphere an angle may be, so that the others can be told there."""
 BLOCK = {"cpu": 16, "cuda": 256}
 """Pictures that are drawn at once."""
 
@@ -180,15 +182,25 @@ class Teapot(PictureFolder, Generative):
         return kinds, full
 
     def raw(self, latents: Tensor) -> Tensor:
-        latents = latents[:, 1:] if len(self.shapes) > 1 else latents
-        if self.angles == "sphere" or set(self.vary) != set(NAMES):
-            return latents
+        """As 3DIdent was published: [n, 10] in [-1, 1] for angles=half, else [n, 11], three such and a unit vector."""
+        full = self.full(latents)[1]
         factors = [self._factor(name) for name in NAMES]
-        middle = torch.tensor([(factor.low + factor.high) / 2 for factor in factors])
-        return (latents - middle) / torch.tensor([(factor.high - factor.low) / 2 for factor in factors])
+        middle = torch.tensor([(factor.low + factor.high) / 2 for factor in factors], device=full.device)
+        half = torch.tensor([(factor.high - factor.low) / 2 for factor in factors], device=full.device)
+        unit = (full - middle) / half
+        if self.angles == "half":
+            return unit
+        points = latents[:, -len(NAMES) + PLACES - 1 :] if self.angles == "sphere" else on_sphere(full[:, PLACES:])
+        return torch.cat([unit[:, :PLACES], points], 1)
 
     def scene(self, latents: Tensor) -> Tensor:
         return self.full(latents)[1]
+
+    @property
+    def reader(self) -> str:
+        if len(self.shapes) == 1:
+            return "ThreeDIdent"
+        return "Causal3DIdent" if self.angles == "half" else "Rendered"
 
     def kinds(self, latents: Tensor) -> tuple[Tensor, int] | None:
         return (latents[:, 0].round().to(torch.int64), len(self.shapes)) if len(self.shapes) > 1 else None
@@ -211,3 +223,14 @@ def spherical(points: Tensor) -> Tensor:
     polar = torch.atan2(rest[:, 1:-1], points[:, :-2])
     last = torch.atan2(points[:, -1], points[:, -2]) % math.tau
     return torch.cat([2 * polar, last[:, None]], 1)
+
+
+def on_sphere(angles: Tensor) -> Tensor:
+    """Points float32 [n, 8] of the sphere by their angles [n, 7] in [0, 2 pi], which undoes `spherical`.
+
+    At the poles, where the other coordinates are lost, the first six are moved by up to 2 `POLE`.
+    """
+    polar = (angles[:, :-1].double() / 2).clamp(POLE, math.pi - POLE)
+    rest = torch.cat([torch.ones_like(polar[:, :1]), polar.sin().cumprod(1)], 1)
+    last = angles[:, -1:].double()
+    return torch.cat([rest[:, :-1] * polar.cos(), rest[:, -1:] * last.cos(), rest[:, -1:] * last.sin()], 1).float()
