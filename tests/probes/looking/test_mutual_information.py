@@ -30,15 +30,14 @@ def asked(probe: MutualInformation, train, test):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_correlated_gaussians_of_twenty_dimensions_within_a_tenth():
-    """I = -10 log(1 - rho^2), of which an estimate on other rows may be short, but never by more than a tenth."""
-    probe = MutualInformation(steps=3000)
-    found = asked(probe, gaussians(60_000, 20, 0.5, 1), gaussians(4000, 20, 0.5, 2))
-    truth = -10 * math.log(1 - 0.25)
+def test_correlated_gaussians_of_ten_dimensions_within_a_tenth():
+    """I = -5 log(1 - rho^2), of which an estimate on other rows may be short, but never by more than a tenth."""
+    probe = MutualInformation(steps=1500, width=256)
+    found = asked(probe, gaussians(60_000, 10, 0.5, 1), gaussians(4000, 10, 0.5, 2))
+    truth = -5 * math.log(1 - 0.25)
     assert found.values["mine"] == pytest.approx(truth, rel=0.1)
     assert found.values["infonce"] < min(truth, math.log(64))
-    assert found.values["infonce"] > 0.6 * truth
+    assert found.values["infonce"] > 0.8 * truth
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
