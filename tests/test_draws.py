@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from kontrast import methods
-from kontrast.draws import Draws, derive, generator
+from kontrast.draws import Draws, Noise, derive, generator
 
 
 def test_derived_seeds_are_pinned_across_machines_and_versions():
@@ -149,3 +149,10 @@ def test_shares_that_are_not_even_are_refused():
         Draws(0, 0, 32, 0, 3)
     with pytest.raises(ValueError, match="none with the number 2"):
         Draws(0, 0, 32, 2, 2)
+
+
+def test_the_largest_uniform_number_is_a_finite_normal_one(monkeypatch):
+    monkeypatch.setattr(Noise, "uniform", lambda self, purpose, count=1: torch.tensor([[0.0, 0.5, 1 - 2.0**-24]]))
+    found = Noise(torch.zeros(1, dtype=torch.int64)).normal("any", 3)
+    assert found.isfinite().all()
+    assert -6 < found[0, 0] < -5 < 5 < found[0, 2] < 6

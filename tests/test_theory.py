@@ -471,3 +471,9 @@ def test_neighbors_of_a_grid_say_so():
     found = told(unnominal(Neighbors(), _Crossed()))
     assert found.recovery == found.otherwise == "none"
     assert any("no similarity of the objective has it" in why for why in found.violated)
+
+
+def test_latents_that_depend_on_each_other_void_the_theorem():
+    plain, causal = (methods.get("threedident").read(words) for words in ([], ["data.law=causal"]))
+    assert not theory.check(plain).violated
+    assert any("depend on each other" in why for why in theory.check(causal).violated)

@@ -73,7 +73,8 @@ class Noise:
     def normal(self, purpose: str, count: int = 1) -> Tensor:
         """float32 [n, count] standard normal, by inversion."""
         uniform = self.uniform(purpose, count) + 2.0**-25
-        return torch.erfinv(2 * uniform - 1) * math.sqrt(2)
+        # In float32 the largest uniform number is rounded up to 1, where the inverse is infinite.
+        return torch.erfinv((2 * uniform - 1).clamp(max=1 - 2.0**-23)) * math.sqrt(2)
 
 
 @dataclass(frozen=True)

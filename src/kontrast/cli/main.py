@@ -81,7 +81,8 @@ COMMANDS = {
         "kontrast data | kontrast data get NAME [to=FOLDER] | kontrast data check NAME|FOLDER [field=value ...] | "
         "kontrast data preview METHOD [field=value ...] [out=FILE.png] [pictures=N] | "
         "kontrast data render NAME [field=value ...] out=FOLDER [rows=N] [test=N] [seed=N] [workers=N] [shard=K/N] "
-        "[device=NAME]",
+        "[device=NAME] | kontrast data pairs METHOD|NAME [field=value ...] [rows=N] [out=FILE.csv | render=FOLDER] | "
+        "kontrast data table NAME [field=value ...] out=FILE.csv [test=SHARE] [seed=N] [pictures=FOLDER]",
     ),
     "selfcheck": ("selfcheck", "golden values of all losses and metrics", "kontrast selfcheck [WORD ...]"),
     "demo": ("pages", "minutes to a first result: recover the latents of sprites", "kontrast demo [out=FOLDER]"),

@@ -79,6 +79,9 @@ def _asked(word: str, given: Mapping[str, str]) -> _Asked:
     if word in known and word not in methods.known():
         own = {name: value for name, value in given.items() if name.partition(".")[0] in ("data", "pairing")}
         own |= {f"data.{name}": value for name, value in given.items() if name not in own}
+        if own.get("pairing", "Conditional") == "Conditional" and not own.keys() & {"pairing.similarity"}:
+            # What draws in any space; the noise is that of the preset for scenes.
+            own = {"pairing.similarity": "Lp", "pairing.temperature": "0.045", **own}
         asked: _Asked = built(_Asked, {"data": word, **own})
         return asked
     experiment = methods.get(word).read([f"{field}={value}" for field, value in given.items()])

@@ -223,6 +223,11 @@ class Generative(Dataset):
     def factors(self) -> tuple[Factor, ...]:
         """The latents, one for each column."""
 
+    @property
+    def dependent(self) -> bool:
+        """Whether latents depend on each other, so that no law of single ones is that of all."""
+        return False
+
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Latents float32 [n, k] from the marginal law p(z): uniform on the space unless a dataset says otherwise."""
         return self.latent_space.uniform(n, len(self.factors), generator)

@@ -96,7 +96,7 @@ def causal3dident() -> Values:
         "encoder.width": 32,
         "encoder.batch_norm": True,
         "head": heads.Linear,
-        "head.dim": 9,
+        "head.dim": 7,
         "space": spaces.Sphere,
         "teacher": teachers.Shared,
         "objective": objectives.InfoNCE,

@@ -97,9 +97,9 @@ def _compare(path: Path, pairs: PairTable, table: Table) -> None:
     names = () if known is None else tuple(factor.name for factor in table.dataset.factors)
     if pairs.names != names:
         raise ValueError(f"{foreign}: its latents are {', '.join(pairs.names) or 'none'}; {instead}")
-    for rows in (pairs.first, pairs.second):
-        if int(rows.min()) < 0 or int(rows.max()) >= count:
-            raise ValueError(f"{foreign}: it names row {int(rows.max())} of {count:,}; {instead}")
+    rows = torch.cat([pairs.first, pairs.second])
+    if len(wrong := rows[(rows < 0) | (rows >= count)]):
+        raise ValueError(f"{foreign}: it names row {int(wrong[0])} of {count:,}; {instead}")
     if known is None:
         return
     latents = known.cpu().float()

@@ -75,6 +75,8 @@ def judge(experiment: Experiment) -> Finding:
 def uniform(data: Generative) -> bool:
     """Whether the latents are uniform where they live."""
     marginal = getattr(data, "marginal", None)
+    if data.dependent:
+        return False
     return not _unbounded(data.latent_space) if marginal is None else isinstance(marginal, Uniform)
 
 
@@ -168,6 +170,8 @@ def _world(found: Finding, data: Generative) -> None:
         found.against(
             "The latents are not uniform: R^d has no uniform law; write data.space=Box or data.space=Sphere."
             if _unbounded(data.latent_space)
+            else "The latents depend on each other; write data.law=independent."
+            if data.dependent
             else "The latents are not uniform on their space; write data.marginal=Uniform.",
             fits=True,
         )

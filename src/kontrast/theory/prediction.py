@@ -76,7 +76,9 @@ def check(experiment: Experiment, *, estimate: bool = True) -> Prediction:
     if isinstance(objective, InfoNCE) and isinstance(pairing, Conditional) and isinstance(data, Generative):
         numbers["candidates"] = count = candidates(objective, experiment.compared)
         marginal = getattr(data, "marginal", None)
-        known = facts(data.latent_space, len(data.factors), marginal, pairing.similarity, pairing.temperature)
+        known = None
+        if not data.dependent:
+            known = facts(data.latent_space, len(data.factors), marginal, pairing.similarity, pairing.temperature)
         if known is not None:
             numbers |= _closed(known, objective, pairing, count, found)
             _remark(found, known, experiment, pairing, objective)

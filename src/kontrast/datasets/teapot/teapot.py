@@ -126,6 +126,10 @@ class Teapot(PictureFolder, Generative):
                         discrete=ranges.discrete[:split])  # fmt: skip
         return Product(first=places, second=Sphere(), split=split)
 
+    @property
+    def dependent(self) -> bool:
+        return self.law == "causal"
+
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         if self.law == "independent":
             return super().sample(n, generator)
