@@ -9,7 +9,7 @@ from rich.console import Console
 from kontrast import comparing, probes
 from kontrast.cli import main
 from kontrast.lab import search as searching
-from kontrast.lab.cells import Listed, Span, drawn, read
+from kontrast.studies.values import Listed, Span, drawn, read
 from kontrast.lab.ranking import Search, Setting
 from kontrast.lab.search import Plan, search
 from kontrast.run import Run

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from kontrast import checkpoints, methods
 from kontrast.cli import catalog, keeping, main
-from kontrast.cli.keeping import keep_scores
+from kontrast.keeping import keep_scores
 from kontrast.cli.main import COMMANDS
 from kontrast.panels import Heat, read_panels
 from kontrast.scores import Score, read_scores
@@ -171,7 +171,7 @@ def test_a_tuning_on_other_data_is_named_by_them(run, capsys):
 def test_what_is_left_out_for_one_reason_is_one_line(run):
     from kontrast import Run, probes
     from kontrast.cli.probing import _possible
-    from kontrast.cli.questions import Asked
+    from kontrast.questions import Asked
 
     asked = Asked([probes.Recovery(), *(probes.MCC(seed=seed) for seed in range(4)), probes.KNN()], [], [])
     with pytest.warns(UserWarning, match="left out") as said:

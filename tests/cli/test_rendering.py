@@ -9,7 +9,7 @@ import torch
 
 from kontrast import parts
 from kontrast.cli import main
-from kontrast.cli.words import built
+from kontrast.words import built
 from kontrast.datasets import Dataset, DSprites, Generative
 from kontrast.datasets.sprites import archive
 from kontrast.datasets.teapot import Teapot

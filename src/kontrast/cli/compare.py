@@ -8,14 +8,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from kontrast.cli.probing import whereabouts
-from kontrast.cli.questions import asked
-from kontrast.cli.words import split_words
 from kontrast.comparing import compare
 from kontrast.files import write_json
 from kontrast.probes import Comparison
+from kontrast.questions import asked, whereabouts
 from kontrast.report import print_scores
 from kontrast.run import Run
+from kontrast.words import split_words
 
 USAGE = "kontrast compare RUN RUN [...] [consistency] [udr] [consistency.by=affine]"
 USUAL = ("consistency", "udr")

@@ -63,6 +63,14 @@ COMMANDS = {
         "[runs=12] [out=FOLDER] [select=udr|PROBE] [limit=ROWS] [search_seed=N] [again=True] [threads=N] [device=NAME] "
         "[compile=True]",
     ),
+    "sweep": (
+        "sweeping",
+        "a grid of experiments in one command, answered by a table and a page",
+        "kontrast sweep METHOD[,METHOD ...]|STUDY|FILE.py [field=value ...] field=a,b,c field=0.1..0.9:5 [seed=0..2] "
+        "[--each field=value ...] [zip=a+b] [samples=N] [ask=linear,knn] [probe.field=value ...] [score=NAME] "
+        "[baseline=field=value] [out=FOLDER] [--dry-run] [--executor local|slurm] [executor.field=value ...] "
+        "[again=True] [device=NAME] [compile=True]",
+    ),
     "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
     "embed": (
         "files",
@@ -88,6 +96,8 @@ COMMANDS = {
     "demo": ("pages", "minutes to a first result: recover the latents of sprites", "kontrast demo [out=FOLDER]"),
 }
 
+FLAGGED = ("sweep",)
+"""Commands that read flags among their words themselves."""
 SHORT = ("out of memory", "can't allocate memory", "not enough memory")
 """How torch says that memory does not suffice, on a GPU and on a processor."""
 OUT_OF_MEMORY = "the memory does not suffice; write a smaller batch=, limit= for probes, or device=cpu"
@@ -107,8 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             name, help=summary, usage=usage, description=f"{summary[0].upper()}{summary[1:]}."
         )
         command.add_argument("words", nargs="*", help="names and field=value arguments, as in the usage line")
-    arguments = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    given = [*(sys.argv[1:] if argv is None else argv)]
+    arguments = parser.parse_args([given[0], "--", *given[1:]] if _flagged(given) else given)
     return _run(arguments.command, arguments.words)
+
+
+def _flagged(given: Sequence[str]) -> bool:
+    """Whether a command that takes flags among its words was called with some, and not asked for help."""
+    return len(given) > 1 and given[0] in FLAGGED and not {"-h", "--help"} & {*given}
 
 
 def _run(command: str, words: list[str]) -> int:

@@ -15,7 +15,6 @@ from rich.table import Table
 from torch import Tensor
 
 from kontrast import methods, parts
-from kontrast.cli.words import built, whole_number
 from kontrast.datasets import Dataset, Generative
 from kontrast.datasets.picture_folder import PictureFolder, write_pictures
 from kontrast.datasets.rendered import DRAWN
@@ -25,6 +24,7 @@ from kontrast.files import write_whole
 from kontrast.pairings import Conditional, Pairing, PairTable, Realized, draw_pairs, realized
 from kontrast.pairings.pair_tables import First
 from kontrast.views import Split
+from kontrast.words import built, whole_number
 
 COUNT = 10_000
 """Pairs that are drawn where it is not said how many."""

@@ -12,10 +12,10 @@ import torch
 from rich.console import Console
 
 from kontrast import parts
-from kontrast.cli.words import built, whole_number
 from kontrast.datasets import Dataset, Generative, Order, Writable
 from kontrast.datasets.picture_folder import ROWS, PictureFolder, write_splits
 from kontrast.views import Split
+from kontrast.words import built, whole_number
 
 USAGE = (
     "kontrast data render NAME [field=value ...] out=FOLDER [rows=20000] [test=2000] [seed=0] [workers=2] "

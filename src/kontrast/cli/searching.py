@@ -11,12 +11,12 @@ from rich.text import Text
 
 from kontrast import methods, parts
 from kontrast.cli.laboratory import read_seeds
-from kontrast.cli.questions import asked
-from kontrast.cli.words import split_words, truth, whole_number
-from kontrast.lab.cells import Listed, Values, read
 from kontrast.lab.ranking import UNLABELED, Search, Setting
 from kontrast.lab.search import Plan, search
 from kontrast.probes import Probe
+from kontrast.questions import asked
+from kontrast.studies.values import Listed, Values, read
+from kontrast.words import split_words, truth, whole_number
 
 USAGE = "kontrast search METHOD field=a,b,c field=0.1..0.9 field=log:1e-4..1e-2 seed=0..4 runs=12 out=FOLDER"
 SHOWN = {UNLABELED: "UDR", "mcc": "MCC", "recovery": "R²"}

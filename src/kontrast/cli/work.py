@@ -9,13 +9,13 @@ from rich.console import Console
 from kontrast import methods
 from kontrast.cli.probing import choose_probes as choose_probes
 from kontrast.cli.probing import keep_scores as keep_scores
-from kontrast.cli.words import built as built
-from kontrast.cli.words import split_words as split_words
-from kontrast.cli.words import truth as truth
-from kontrast.cli.words import whole_number as whole_number
 from kontrast.run import Run
 from kontrast.training import train
 from kontrast.training.distributed import rank
+from kontrast.words import built as built
+from kontrast.words import split_words as split_words
+from kontrast.words import truth as truth
+from kontrast.words import whole_number as whole_number
 
 WHERE = {
     "out": str,

@@ -15,11 +15,11 @@ from kontrast.augmentations import Augmentation, Recipe
 from kontrast.blueprints import values
 from kontrast.experiment import Experiment
 from kontrast.files import write_json, write_whole
-from kontrast.lab.plan import finished
 from kontrast.lab.trials import BASE, MILD, Trials
 from kontrast.panels import Heat, write_panels
 from kontrast.probes import Probe, Recovery
 from kontrast.report.panels import draw
+from kontrast.studies.finished import finished
 from kontrast.training import train
 from kontrast.views import Split
 

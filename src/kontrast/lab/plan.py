@@ -10,8 +10,6 @@ import chz
 import torch
 
 from kontrast import parts
-from kontrast.blueprints import values
-from kontrast.checkpoints import DamagedCheckpoint
 from kontrast.datasets import Generative
 from kontrast.experiment import Experiment
 from kontrast.heads import Identity, Linear
@@ -19,6 +17,7 @@ from kontrast.objectives import MeanSquaredError, Supervised
 from kontrast.pairings import Labeled
 from kontrast.run import Run
 from kontrast.spaces import Euclidean
+from kontrast.studies.finished import finished
 from kontrast.teachers import Labels
 from kontrast.training import Trainer
 
@@ -104,23 +103,3 @@ class Plan:
     def finished(self, kind: Kind, seed: int) -> Run | None:
         """The run if it is over, None if it can begin or go on; ValueError if its folder holds something else."""
         return finished(self.folder(kind, seed), self.experiment(kind, seed))
-
-
-def finished(folder: Path, experiment: Experiment) -> Run | None:
-    """The run of an experiment if it is over, None if it can begin or go on; ValueError if it is another in there."""
-    if not (folder / "experiment.json").exists():
-        if folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-            raise ValueError(f"{folder} holds something that is no run; give another out=")
-        return None
-    run = Run(folder)
-    here, there = values(experiment), values(run.experiment)
-    for field in (field for field in {**there, **here} if there.get(field) != here.get(field)):
-        raise ValueError(
-            f"{folder} holds another experiment: {field} is {there.get(field)!r} there and {here.get(field)!r} "
-            "here; give another out="
-        )
-    try:
-        found = run.checkpoint()
-    except DamagedCheckpoint:
-        return None
-    return run if found.step == found.state.get("steps") else None

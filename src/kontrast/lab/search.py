@@ -16,12 +16,13 @@ from kontrast import methods
 from kontrast.comparing import compare
 from kontrast.experiment import Experiment
 from kontrast.files import write_json
-from kontrast.lab.cells import Values, drawn
-from kontrast.lab.plan import FEWEST, finished
+from kontrast.lab.plan import FEWEST
 from kontrast.lab.ranking import UNLABELED, Search, Setting
 from kontrast.probes import MCC, UDR, Probe, Recovery
 from kontrast.run import Run
 from kontrast.scores import Score
+from kontrast.studies.finished import finished
+from kontrast.studies.values import Values, drawn
 from kontrast.training import Trainer, train
 
 RECORD = "search.json"

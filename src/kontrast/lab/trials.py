@@ -13,9 +13,10 @@ from kontrast import parts
 from kontrast.augmentations import Augmentation, Crop, Recipe, Rotation
 from kontrast.augmentations.recipe import SLOTS
 from kontrast.experiment import Experiment
-from kontrast.lab.plan import FEWEST, finished
+from kontrast.lab.plan import FEWEST
 from kontrast.pairings import Augmented
 from kontrast.probes import Probe
+from kontrast.studies.finished import finished
 from kontrast.training import Trainer
 from kontrast.views import Features
 

@@ -135,7 +135,7 @@ def draw_curves(panel: Curves, name: str) -> Drawing:
     for axis in panel.logarithmic:
         getattr(axes, f"set_{axis}scale")("log")
     for line in lines:
-        _line(axes, panel, line, colors.ROLES.get(line.name) or next(palette))
+        draw_line(axes, panel, line, colors.ROLES.get(line.name) or next(palette))
     if panel.diagonal:
         low, high = axes.get_xlim()
         ends = np.geomspace(low, high, 50) if "x" in panel.logarithmic else np.array([low, high])
@@ -153,7 +153,8 @@ def draw_curves(panel: Curves, name: str) -> Drawing:
     return finish(made, name, heading, f"{heading}: {said}", left + plain(panel.note, 400))
 
 
-def _line(axes: Axes, panel: Curves, line: Line, color: str) -> None:
+def draw_line(axes: Axes, panel: Curves, line: Line, color: str) -> None:
+    """One curve of a panel on axes, its interval as a band."""
     x, y, low, high = (_positive(np.array(column), axis, panel) for column, axis in _columns(line))
     few = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int)) if len(x) else np.zeros(0, int)
     if panel.filled:

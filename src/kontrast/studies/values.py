@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-SPAN = re.compile(rf"(log:)?({NUMBER})\.\.({NUMBER})")
+SPAN = re.compile(rf"(log:)?({NUMBER})\.\.({NUMBER})(?::(\d+))?")
 WHOLE = re.compile(r"[+-]?\d+")
 MOST = 100_000
 """Whole numbers that a span lists."""
@@ -53,15 +53,28 @@ def read(field: str, text: str) -> Values | None:
     - `a,b,c` lists values; where values have commas themselves each has brackets, as in [4,4],[8,8], and [4,4] alone is
       one value, 4,4.
     - `0..4` are the whole numbers from 0 to 4; `0.1..0.9` all numbers between, and log:1e-4..1e-2 the same evenly in
-      their logarithm.
+      their logarithm. A count lists so many of them, evenly: `0.1..0.9:5`, log:1e-4..1e-2:3.
 
-    ValueError for a span that ends before it begins, or reaches 0 in its logarithm.
+    ValueError for a span that ends before it begins, or reaches 0 in its logarithm, and for a list with a gap in it.
     """
     if span := SPAN.fullmatch(text):
-        return _span(field, text, bool(span[1]), span[2], span[3])
+        found = _span(field, text, bool(span[1]), span[2], span[3])
+        return found if span[4] is None else _counted(field, text, found, int(span[4]))
     if re.fullmatch(r"\[[^\[\]]*\](,\[[^\[\]]*\])*", text):
         return Listed(tuple(text[1:-1].split("],[")))
+    if "," in text and not all(each.strip() for each in text.split(",")):
+        raise ValueError(f"{field}={text} has an empty place; write {field}={','.join(filter(None, text.split(',')))}")
     return Listed(tuple(text.split(","))) if "," in text else None
+
+
+def _counted(field: str, text: str, values: Values, count: int) -> Values:
+    """So many numbers of a span, evenly, with both ends."""
+    ends = (float(values.values[0]), float(values.values[-1])) if isinstance(values, Listed) else None
+    low, high = ends or (values.low, values.high)  # type: ignore[union-attr]
+    if not 2 <= count <= MOST or low == high:
+        raise ValueError(f"{field}={text} asks for {count} numbers from {low:g} to {high:g}; write at least :2")
+    spread = np.geomspace if isinstance(values, Span) and values.log else np.linspace
+    return Listed(tuple(f"{value:.6g}" for value in spread(low, high, count)))
 
 
 def _span(field: str, text: str, log: bool, low: str, high: str) -> Values:

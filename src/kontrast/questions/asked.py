@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import chz
 
 from kontrast import parts
-from kontrast.cli.words import built
 from kontrast.datasets import Dataset
 from kontrast.probes import Comparison, Probe
 from kontrast.tuning import Tuning
+from kontrast.words import built
 
 EVERY = "all"
 """The word for every probe there is."""

@@ -1,0 +1,122 @@
+"""What a study's folder says: its definition, and beside each run how that went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kontrast.files import write_json
+from kontrast.studies.study import Study
+
+DEFINITION, LOCK = "study.json", ".lock"
+FIXED = ("method", "given")
+"""What may not change in a folder. Settings, seeds and questions may be added, and how it is read may change."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a cell went: "done", "failed" for the reason `why`, "running", or "waiting" before it begins.
+
+    `ask` is what was asked of the run, and `seconds` what training and asking took by the clock, over all starts.
+    """
+
+    state: str = "waiting"
+    why: str = ""
+    ask: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def write(self, path: Path) -> None:
+        """Keep it, all or nothing."""
+        write_json(path, {"state": self.state, "why": self.why, "ask": list(self.ask), "seconds": self.seconds})
+
+
+def record_path(folder: Path, name: str) -> Path:
+    """The file of a cell's record, beside its run."""
+    return folder / f"{name}.json"
+
+
+def read_record(folder: Path, name: str) -> Record:
+    """How a cell went. A file that is not there, or damaged, says that it waits."""
+    try:
+        found = json.loads(record_path(folder, name).read_text(encoding="utf-8"))
+        return Record(str(found["state"]), str(found["why"]), tuple(map(str, found["ask"])), float(found["seconds"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Record()
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder holds a study."""
+    return (folder / DEFINITION).is_file()
+
+
+def read_study(folder: Path) -> Study:
+    """The study of a folder; ValueError if there is none that this version can read."""
+    path = folder / DEFINITION
+    try:
+        return Study.read(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ValueError(f"{folder} is no study: it has no {DEFINITION}; give the out= of a kontrast sweep") from None
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}; give another out=") from None
+
+
+def write_study(folder: Path, study: Study) -> None:
+    """Keep the definition."""
+    write_json(folder / DEFINITION, study.record())
+
+
+@contextmanager
+def claimed(folder: Path, study: Study) -> Iterator[Study]:
+    """Hold a study's folder for this process: the study with what the folder has of it already.
+
+    ValueError, at once: another sweep is in it, it holds something else, or a study that differs in what must not.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give another out=")
+    fresh = not folder.exists()
+    if not fresh and not is_study(folder) and any(entry.name != LOCK for entry in folder.iterdir()):
+        raise ValueError(f"{folder} is not empty and holds no {DEFINITION}; give another out=")
+    whole = joined(folder, study) if is_study(folder) else study
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another sweep is at work in {folder}; wait for it, or give another out=") from None
+    try:
+        yield whole
+    finally:
+        lock.release()
+        if [entry.name for entry in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+            if fresh:
+                folder.rmdir()
+
+
+def joined(folder: Path, study: Study) -> Study:
+    """A study with the settings and seeds that its folder has besides; ValueError with what differs otherwise."""
+    there, here = read_study(folder), study.record()
+    for name in FIXED:
+        old, new = there.record()[name], here[name]
+        if old != new:
+            raise ValueError(f"{folder} holds another study: {_difference(name, old, new)}; give another out=")
+    if [*there.axes] != [*study.axes]:
+        axes = [", ".join(axes) or "nothing" for axes in (there.axes, study.axes)]
+        raise ValueError(
+            f"{folder} holds another study: it varies {axes[0]} there and {axes[1]} here; give another out="
+        )
+    return study.joined(there)
+
+
+def _difference(name: str, old: Any, new: Any) -> str:
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return f"{name} is {old!r} there and {new!r} here"
+    different = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    said = [f"{key} is {old.get(key, 'left open')} there and {new.get(key, 'left open')} here" for key in different]
+    return "; ".join(said)
