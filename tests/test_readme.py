@@ -1,86 +1,125 @@
-"""The commands of the README and of the pages in docs, as written, at a budget of seconds."""
+"""Every command and snippet of the README and of the pages in docs: run as written, at a budget of seconds.
+
+Blocks run in their order, page by page, each page in a folder of its own. What needs more than a processor, a download
+or hours says so in a comment before it, `<!-- not run: reason -->`; its names and experiments are checked all the same.
+"""
 
 import os
 import re
-import shlex
 import subprocess
 import sys
+import types
 from pathlib import Path
 
-import numpy as np
+import chz
 import pytest
-from PIL import Image
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-BLOCKS = {"README.md": 3, "docs/pictures.md": 2, "docs/probes.md": 2, "docs/latents.md": 1}
-SMOKE = {
-    "simclr": ["epochs=0.05", "encoder.width=4"],
-    "inversion": ["batch=64"],
-    "kitti_masks": ["data.sequences=20", "data.test=0.5", "steps=5", "encoder.width=4"],
-}
+import kontrast
+from kontrast.encoders import Conv
+from kontrast.studies import Local
+from kontrast.studies.cell import perform
+from pages import MOST, PAGES, ROOT, blocks, call, furnish, inline, shorter, understood
 
-
-def commands():
-    found = []
-    for page, count in BLOCKS.items():
-        blocks = re.findall(r"<!-- commands -->\n```console\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-        assert len(blocks) == count
-        found += [[line[2:] for line in block.splitlines() if line.startswith("$ ")] for block in blocks]
-    return found
+ALONE = ["CONTRIBUTING.md", "docs/guides/add-a-part.md", "docs/guides/your-latents.md"]
+"""Pages that define parts: in a process of their own, so that no other test finds these among the others."""
+RUN = [page for page in PAGES if any(block.reason is None for block in blocks(page))]
 
 
-def said(word, words):
-    return any(other.startswith(word.partition("=")[0] + "=") for other in words)
+def short(experiment):
+    """The same experiment with two steps, and a narrow network where it is the usual one."""
+    encoder = experiment.encoder
+    if type(encoder) is Conv:
+        encoder = chz.replace(encoder, width=4)
+    return chz.replace(experiment, epochs=None, steps=MOST["steps"], encoder=encoder)
 
 
-def smoke(words):
-    """The same command, shorter: what it says stays, and what it leaves open is set small."""
-    if words[:2] == ["kontrast", "train"]:
-        words = [*words, *(each for each in SMOKE[words[2]] if not said(each, words))]
-        if words[2] == "inversion" and not any(word.startswith("steps=") for word in words):
-            words.append("steps=20")
-    if words[:2] == ["kontrast", "probe"]:
-        words = [*words, "limit=1000"]
-    return words
+def follow(page, monkeypatch):
+    """Run all blocks of a page in the working folder; what its snippets define comes back."""
+    train, examine = kontrast.train, kontrast.Run.examine
 
+    def brief(run, *probes, **options):
+        return examine(run, *probes, **{"limit": MOST["limit"], **{k: v for k, v in options.items() if k != "limit"}})
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", commands(), ids=lambda block: block[-1])
-def test_the_commands_run_as_written(block, tmp_path):
-    (tmp_path / "my-pictures").mkdir()
-    for number in range(3):
-        Image.fromarray(np.full((40, 30), 80 * number, np.uint8)).save(tmp_path / "my-pictures" / f"{number}.png")
-    for line in block:
-        words = smoke(shlex.split(line))
-        assert words[0] == "kontrast"
-        code = "import sys; from kontrast.cli import main; sys.exit(main(sys.argv[1:]))"
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words[1:]],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    monkeypatch.setattr(Local, "__call__", lambda self, tasks, look: [perform(task) for task in tasks])
+    module = types.ModuleType("snippets")
+    monkeypatch.setitem(sys.modules, "snippets", module)
+    furnish(Path.cwd())
+    for block in blocks(page):
+        if block.reason is not None:
+            continue
+        for words in block.commands:
+            assert call(shorter(words)) == 0, f"{page}:{block.line}: kontrast {' '.join(words)}"
+        if block.kind == "python":
+            with monkeypatch.context() as patch:
+                patch.setattr(kontrast, "train", lambda experiment, *args, **kw: train(short(experiment), *args, **kw))
+                patch.setattr(kontrast.Run, "examine", brief)
+                exec(compile(block.text, f"{page}, line {block.line}", "exec"), module.__dict__)
+    return module.__dict__
 
 
 @pytest.mark.slow
-def test_the_python_snippet_runs(tmp_path, monkeypatch):
-    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    short = snippet.replace("seed=1,", 'seed=1, epochs=0.05, **{"encoder.width": 4},').replace(
-        ".Linear()", ".Linear(steps=3)"
-    )
-    assert short != snippet
+@pytest.mark.parametrize("page", [page for page in RUN if page not in ALONE])
+def test_a_page_runs_as_written(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = {}
-    exec(compile(short, "README.md", "exec"), found)
-    assert found["features"].shape == (10_000, 32)
-    assert {score.probe for score in found["scores"]} == {"Linear steps=3", "KNN k=50"}
+    found = follow(page, monkeypatch)
+    if page == "README.md":
+        assert found["features"].shape == (10_000, 32)
+        assert {score.probe for score in found["scores"]} == {"Linear", "KNN k=50"}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+@pytest.mark.slow
+def test_pages_that_define_parts_run_as_written(tmp_path):
+    done = subprocess.run(
+        [sys.executable, __file__, *ALONE],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_a_page_are_understood(page):
+    """Also those that are not run, and those within a sentence or a table."""
+    for block in blocks(page):
+        for words in block.commands:
+            if page not in ALONE:
+                understood(words)
+        assert block.reason is None or len(block.reason) > 3, f"{page}:{block.line}: say why it is not run"
+    for words in inline(page):
+        understood(words)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "trane simclr",
+        "train simclr objective.temprature=1",
+        "train simclr objective.similarity=Cosin",
+        "lab inversion seeds=0,1 pairing.temperature=warm",
+        "probe RUN linear knn.n=3",
+        "probe RUN linears",
+        "data get CIFAR11",
+        "data check ThreeDIdent roots=FOLDER",
+        "search kitti_masks pairing.gap=1,2",
+        "sweep simclr objective.similarity=Cosine,Euclidian",
+        "train simclr-cifar9",
+    ],
+)
+def test_what_is_not_there_is_not_understood(line):
+    with pytest.raises(ValueError, match=r"."):
+        understood(line.split())
+
+
+def test_a_shorter_command_says_the_same():
+    said = shorter("train simclr data=Digits epochs=10 objective.temperature=0.1 out=runs/a".split())
+    assert said == "train simclr data=Digits objective.temperature=0.1 out=runs/a steps=2 encoder.width=4".split()
+    assert shorter(["probe", "runs/a", "linear@stem", "knn"]) == ["probe", "runs/a", "linear@stem", "knn", "limit=400"]
+    assert shorter("train simclr encoder=ResNet encoder.width=16".split())[-1] == "steps=2"
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_names_is_there(page):
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
@@ -89,20 +128,11 @@ def test_what_a_page_names_is_there(page):
         assert re.search(rf"^{target[0] or target[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_the_part_that_contributing_shows_is_one(tmp_path):
-    """In a process of its own, so that no other test finds it among the augmentations."""
-    part, law = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    lines = [
-        part,
-        "import torch",
-        "from scipy import stats",
-        "from vision import noise",
-        "from kontrast import methods",
-    ]
-    lines += [law, re.findall(r"def (test_\w+)", law)[0] + "()"]
-    lines += ["words = ['pairing.recipe.brightness=Gamma', 'pairing.recipe.brightness.strength=3']"]
-    lines += ["assert methods.simclr.read(words).pairing.recipe.brightness == Gamma(strength=3.0)"]
-    (tmp_path / "shown.py").write_text("\n".join(lines))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, tmp_path / "shown.py"], env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+if __name__ == "__main__":
+    start = Path.cwd()
+    for number, one in enumerate(sys.argv[1:]):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.syspath_prepend(str(ROOT / "tests"))
+            (start / str(number)).mkdir()
+            patched.chdir(start / str(number))
+            follow(one, patched)

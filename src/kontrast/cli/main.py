@@ -72,6 +72,18 @@ COMMANDS = {
         "[again=True] [device=NAME] [compile=True]",
     ),
     "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
+    "table": (
+        "answering",
+        "a study's answer: scores over seeds, and differences to the baseline",
+        "kontrast table STUDY [format=text|markdown|latex|csv|json] [score=NAME] [baseline=LEVEL,...] "
+        "[columns=NAME,...] [where=AXIS=LEVEL,...]",
+    ),
+    "runs": (
+        "listing",
+        "all runs below folders, side by side",
+        "kontrast runs [FOLDER ...] [sort=SCORE|path|age] [columns=FIELD,SCORE,...] [only=done,failed,...] "
+        "[format=text|csv|json|markdown]",
+    ),
     "embed": (
         "files",
         "features and confidence of any folder of pictures",

@@ -10,7 +10,7 @@ import numpy as np
 from kontrast.panels import Bars
 from kontrast.report import colors
 from kontrast.report.answer import factor_rows
-from kontrast.report.figures import Drawing, caption, figure, finish, legend, listed, ticks
+from kontrast.report.figures import WIDTH, Drawing, Size, caption, figure, finish, legend, listed, ticks
 from kontrast.report.layout import number, symbol
 from kontrast.report.record import Record
 from kontrast.scores import Score
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_BARS, MOST_PANELS = 24, 4
+MOST_LETTERS = 22
+"""Letters of a name beside a bar; longer ones take two columns of the page."""
 
 
 def bars(record: Record) -> list[Drawing]:
@@ -97,7 +99,8 @@ def _said(row: Score) -> str:
 def draw_bars(panel: Bars, name: str) -> Drawing:
     """Horizontal bars with their intervals, and a dashed line for each of the values that they are read against."""
     names, values = panel.names[:MOST_BARS], np.array(panel.values[:MOST_BARS])
-    made, axes = figure(3.1, 0.75 + 0.26 * len(names) + 0.2 * bool(panel.references))
+    size: Size = "two" if max(map(len, names), default=0) > MOST_LETTERS else ""
+    made, axes = figure(WIDTH[size], 0.75 + 0.26 * len(names) + 0.2 * bool(panel.references))
     at = np.arange(len(names))
     axes.barh(at, np.nan_to_num(values), height=0.56, color=colors.TRAINED)
     if panel.low and panel.high:
@@ -111,15 +114,15 @@ def draw_bars(panel: Bars, name: str) -> Drawing:
             axes.axvline(x, color=color, linewidth=1.4, linestyle=(0, (3, 2)), label=caption(label, 18))
     for y, value in enumerate(values):
         axes.text(1.02, y, number(value).replace("nan", "–"), transform=axes.get_yaxis_transform(), va="center")
-    axes.set_yticks(at, [plain(each, 20) for each in names])
+    axes.set_yticks(at, [plain(each, 44 if size else MOST_LETTERS) for each in names])
     axes.tick_params(axis="y", labelcolor=colors.INK)
     axes.set(ylim=(len(names) - 0.45, -0.55), xlabel=plain(panel.y, 60))
     ticks(axes.xaxis, most=4)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
-    legend(made, axes.get_legend_handles_labels()[0])
+    legend(made, axes.get_legend_handles_labels()[0], WIDTH[size])
     said = listed([f"{plain(each, 40)} {number(value)}" for each, value in zip(names, values, strict=True)], MOST_BARS)
     against = "".join(f", {plain(key, 40)} {number(x)}" for key, x in [*panel.references.items()][:6])
     left = f"The first {len(names)} of {len(panel.names)}. " if len(panel.names) > len(names) else ""
     title = plain(panel.title, 80)
-    return finish(made, name, title, f"{title}: {said}{against}", left + plain(panel.note, 400))
+    return finish(made, name, title, f"{title}: {said}{against}", left + plain(panel.note, 400), size)

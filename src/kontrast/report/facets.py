@@ -62,7 +62,7 @@ def draw_facets(shown: Facets, name: str) -> Drawing:
             _dots(axes, shown, facet, rows, palette, named=at % across == 0)
     for axes in grid[len(facets) :]:
         axes.set_visible(False)
-    handles = grid[0].get_legend_handles_labels()[0] if len(hues) > 1 or shown.references else []
+    handles = grid[0].get_legend_handles_labels()[0] if len(hues) > 1 or _near(shown) else []
     legend(made, handles, WIDTH[size])
     for at, axes in enumerate(grid[: len(facets)]):
         _finish_axes(axes, shown, bottom=at + across >= len(facets), left=at % across == 0)
@@ -71,14 +71,14 @@ def draw_facets(shown: Facets, name: str) -> Drawing:
         for what, all_, most in (("panels", shown.facets, MOST_FACETS), ("rows", shown.rows, MOST_ROWS))
         if len(all_) > most
     ]
-    note = " ".join(filter(None, [f"Shown: {' and '.join(left)}." if left else "", plain(shown.note, 400)]))
+    far = [f"{plain(key, 30)} is {number(x)}" for key, x in (shown.references or {}).items() if key not in _near(shown)]
+    said = [f"Shown: {' and '.join(left)}." if left else "", plain(shown.note, 400)]
+    note = " ".join(filter(None, [*said, f"Outside the figure: {', '.join(far)}." if far else ""]))
     title = plain(shown.title, 80)
     return finish(made, name, title, f"{title}: {_said(shown)}", note, size)
 
 
-def _figure(
-    shown: Facets, size: Size, down: int, across: int, rows: int, hues: int
-) -> tuple[Figure, Sequence[Axes]]:
+def _figure(shown: Facets, size: Size, down: int, across: int, rows: int, hues: int) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.figure import Figure
 
     high = 1.75 if shown.numbers else max(0.6, rows * max(0.2, 0.075 * hues + 0.1))
@@ -114,9 +114,9 @@ def _dots(
         for y, (_, x) in zip(high, found, strict=True):
             look: dict[str, Any] = {"color": color, "alpha": 0.35, "linestyle": "", "marker": "o", "markersize": 2.6}
             axes.plot(x.each, [y] * len(x.each), **look)
-        y, x, low, down = (np.array(each) for each in (high, *_columns([x for _, x in found])))
-        axes.hlines(y, low, down, color=color, linewidth=1.4)
-        axes.plot(x, y, linestyle="", marker="o", markersize=4.6, color=color, label=caption(hue, 26))
+        centers, low, down = _columns([x for _, x in found])
+        axes.hlines(high, low, down, color=color, linewidth=1.4)
+        axes.plot(centers, high, linestyle="", marker="o", markersize=4.6, color=color, label=caption(hue, 26))
     _references(axes, shown, "v")
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_yticks(range(len(rows)), [caption(each, 26) for each in rows])
@@ -130,9 +130,17 @@ def _columns(found: Sequence[Center]) -> tuple[list[float], list[float], list[fl
     return [x.value for x in found], [x.low for x in found], [x.high for x in found]
 
 
+def _near(shown: Facets) -> dict[str, float]:
+    """The references that lie no farther from the scores than these reach: others would make them one flat line."""
+    values = [x.value for x in shown.values.values() if np.isfinite(x.value)]
+    low, high = (min(values), max(values)) if values else (0.0, 0.0)
+    room = 0.6 * (high - low)
+    return {key: x for key, x in (shown.references or {}).items() if low - room <= x <= high + room}
+
+
 def _references(axes: Axes, shown: Facets, way: str) -> None:
     others = itertools.cycle(colors.SERIES[1:])
-    for label, value in (shown.references or {}).items():
+    for label, value in _near(shown).items():
         if np.isfinite(value):
             look: dict[str, Any] = {"linewidth": 1.2, "linestyle": (0, (3, 2)), "label": caption(label, 22)}
             getattr(axes, f"ax{way}line")(value, color=colors.ROLES.get(label) or next(others), **look)

@@ -20,8 +20,8 @@ DEEPEST = 0.62
 """The strongest tint of a cell: numbers in the ink of the page can be read on it, on light and on dark."""
 MOST_CELLS = 900
 """Cells drawn as shapes; more than these are one picture."""
-MOST_SIDE, MOST_WRITTEN = 400, 32
-"""Rows and columns that are drawn, and rows up to which their numbers are."""
+MOST_SIDE, MOST_WRITTEN, MOST_LETTERS = 400, 32, 28
+"""Rows and columns that are drawn, rows up to which their numbers are, and letters of the name of a row."""
 PICTURED = ("#d9704f", "#4d7df0")
 """Colors of a matrix that is one picture, which knows no theme: they can be seen on light and on dark."""
 LETTER, POINTS = 4.9, 72.0
@@ -76,7 +76,7 @@ def _longest(names: tuple[str, ...]) -> int:
 
 def _room(panel: Heat, values: NDArray[np.float64], bounded: bool) -> Room:
     """The smallest of the three widths at which each number fits its cell: with its interval, else alone, else none."""
-    labels = LETTER * min(20, _longest(panel.rows)) + 22
+    labels = LETTER * min(MOST_LETTERS, _longest(panel.rows)) + 22
     digits = max((len(_cell(x, values)) for x in values.ravel()[:MOST_CELLS]), default=1)
     choices = [(True, True, 52.0, 27.0)] if bounded else []
     choices += [(True, False, 5.2 * digits + 7, 19.0)]
@@ -126,7 +126,7 @@ def _cell(value: float, values: NDArray[np.float64]) -> str:
     most = float(np.abs(finite).max())
     if not 0.02 <= most < 1000:
         return number(value, most).replace("-", "−")
-    text = f"{value:.{2 if most < 10 else 1 if most < 100 else 0}f}"
+    text = f"{value:.{3 if most < 0.1 else 2 if most < 10 else 1 if most < 100 else 0}f}"
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 
 
@@ -172,7 +172,10 @@ def _scale(made: Any, values: NDArray[np.float64], center: float | None, inches:
 
 def _label(axes: Axes, panel: Heat, rows: tuple[str, ...], columns: tuple[str, ...], room: Room) -> None:
     """Names of rows and columns, every k-th where they would overlap."""
-    for axis, names, space, limit in ((axes.yaxis, rows, room.high, 20), (axes.xaxis, columns, room.wide, 18)):
+    for axis, names, space, limit in (
+        (axes.yaxis, rows, room.high, MOST_LETTERS),
+        (axes.xaxis, columns, room.wide, 18),
+    ):
         every = max(1, int(np.ceil(10 / space)))
         at = np.arange(0, len(names), every)
         axis.set_ticks(at + 0.5, [caption(names[i], limit) for i in at])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +11,8 @@ from kontrast.report import gallery, layout
 from kontrast.report.answer import RECOVERED, answer
 from kontrast.report.bars import bars
 from kontrast.report.curves import curves
-from kontrast.report.figures import Drawing, style
-from kontrast.report.inline import inline
+from kontrast.report.document import check_folder, inlined, render, write_figures
+from kontrast.report.figures import style
 from kontrast.report.maps import maps
 from kontrast.report.panels import MOST_PANELS, looking, span
 from kontrast.report.record import Record, flat
@@ -36,45 +33,30 @@ def write_page(record: Record, folder: Path | str) -> Path:
     The same record gives the same bytes. The page runs nothing and loads nothing: its policy forbids both.
     """
     folder = Path(folder)
-    if (folder / "figures").is_symlink():
-        raise ValueError(f"{folder / 'figures'} is a link to another place; remove it")
+    check_folder(folder)
     with style():
         drawings = {"curves": curves(record.metrics), "bars": bars(record), "maps": maps(record)}
         seen = looking(record)
     neighbors, neighbor_sheet = gallery.neighbor_rows(record)
     pairs, pair_sheet = gallery.pair_rows(record)
     every = [drawn for group in (*drawings.values(), *seen.values()) for drawn in group]
-    files = {f"{drawn.name}.svg": drawn.svg.encode() for drawn in every}
-    files |= {f"{drawn.name}.png": drawn.png for drawn in every}
-    files |= {name: x for name, x in (("neighbors.png", neighbor_sheet), ("pairs.png", pair_sheet)) if x is not None}
-    for name, content in files.items():
-        write_whole(folder / "figures" / name, content)
+    write_figures(folder, every)
+    for name, content in (("neighbors.png", neighbor_sheet), ("pairs.png", pair_sheet)):
+        if content is not None:
+            write_whole(folder / "figures" / name, content)
     page = folder / "report.html"
-    shown: dict[str, Any] = {name: [_inlined(drawn) for drawn in group] for name, group in drawings.items()}
-    shown["looking"] = [(plain(probe, 60), span(group), [*map(_inlined, group)]) for probe, group in seen.items()]
+    shown: dict[str, Any] = {name: [inlined(drawn) for drawn in group] for name, group in drawings.items()}
+    shown["looking"] = [(plain(probe, 60), span(group), [*map(inlined, group)]) for probe, group in seen.items()]
     shown["unseen"] = max(0, len(record.panels) - MOST_PANELS)
     write_whole(page, _render(record, neighbors=neighbors, pairs=pairs, **shown).encode())
     return page
 
 
-def _inlined(drawn: Drawing) -> dict[str, object]:
-    svg = inline(drawn.svg, drawn.name, drawn.alt)
-    return {"title": drawn.title, "svg": svg, "note": drawn.note, "size": drawn.size}
-
-
 def _render(record: Record, **shown: Any) -> str:
     """The page's text. Whatever the record says is escaped by the template."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    files = resources.files(__package__)
-    sheet = files.joinpath("page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files.joinpath("page.html.jinja").read_text(encoding="utf-8"))
     made = layout.layout(record.scores)
-    return template.render(
+    return render(
+        "page.html.jinja",
         title=plain(record.title, 120),
         answer=answer(record),
         command=plain(record.command, 4000),
@@ -90,8 +72,6 @@ def _render(record: Record, **shown: Any) -> str:
         interval=layout.INTERVAL if any(row.low is not None for row in record.scores) else "",
         count=0 if record.pictures is None else len(record.pictures),
         named=record.labels is not None,
-        style=Markup(sheet),
-        policy=policy,
         **shown,
     )
 

@@ -14,7 +14,7 @@ from kontrast.report.layout import number
 from kontrast.report.seeds import Center
 from kontrast.text import plain
 
-MOST_POINTS, MOST_NUMBERED, MOST_NAMED = 400, 40, 6
+MOST_POINTS, MOST_NUMBERED, MOST_NAMED = 400, 16, 6
 FEWEST = 4
 """Points below which a rank correlation says nothing."""
 
@@ -22,7 +22,7 @@ FEWEST = 4
 @dataclass(frozen=True)
 class Scatter:
     """Named points with two scores each. `groups` color them, one for each point, or are empty; `x` and `y` name the
-    axes.
+    axes. With `plain_x` the first is no score but a number that was set, `logarithmic` if it goes by factors.
     """
 
     title: str
@@ -31,8 +31,9 @@ class Scatter:
     names: tuple[str, ...]
     points: tuple[tuple[Center, Center], ...]
     groups: tuple[str, ...] = ()
-    grouped_by: str = ""
     note: str = ""
+    plain_x: bool = False
+    logarithmic: bool = False
 
 
 def rank_correlation(scatter: Scatter) -> float:
@@ -48,8 +49,10 @@ def rank_correlation(scatter: Scatter) -> float:
 def draw_scatter(scatter: Scatter, name: str) -> Drawing:
     """Points with bars of error, numbered where there are not too many; the rank correlation goes below them."""
     points = scatter.points[:MOST_POINTS]
-    size: Size = "two" if 1 < len(points) <= MOST_NUMBERED else ""
-    made, axes = figure(WIDTH[size], 3.4 if size else 2.9)
+    size: Size = "" if scatter.plain_x else "two"
+    made, axes = figure(WIDTH[size], 3.4 if size else 2.4)
+    if scatter.logarithmic:
+        axes.set_xscale("log")
     groups = list(dict.fromkeys(scatter.groups[: len(points)])) or [""]
     several = 1 < len(groups) <= len(colors.SERIES)
     for at, group in enumerate(groups if several else [""]):
@@ -57,17 +60,24 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
         color = colors.SERIES[at] if several else colors.TRAINED
         x, y = (np.array([p[axis].value for p in mine]) for axis in (0, 1))
         errors = [np.array([[p[i].value - p[i].low, p[i].high - p[i].value] for p in mine]).T for i in (0, 1)]
-        look: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4.5, "color": color, "elinewidth": 0.9}
+        look: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4.5, "color": color}
+        look |= {"elinewidth": 0.8, "ecolor": (color, 0.45)}
         axes.errorbar(x, y, xerr=errors[0], yerr=errors[1], label=caption(group, 26), **look)
     axes.set(xlabel=plain(scatter.x, 60), ylabel=plain(scatter.y, 44))
-    for axis in (axes.xaxis, axes.yaxis):
-        ticks(axis)
+    ticks(axes.xaxis, scatter.logarithmic)
+    if scatter.logarithmic:
+        from matplotlib.ticker import LogLocator
+
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(10, (1.0,) if high > 20 * low else (1.0, 3.0)))
+    ticks(axes.yaxis)
     if several:
         legend(made, axes.get_legend_handles_labels()[0], WIDTH[size], dots=True)
-    if size:
+    numbered = bool(size) and len(points) <= MOST_NUMBERED
+    if numbered:
         _number(axes, scatter, len(points))
     title = plain(scatter.title, 80)
-    return finish(made, name, title, f"{title}: {_said(scatter)}", _note(scatter, numbered=bool(size)), size)
+    return finish(made, name, title, f"{title}: {_said(scatter)}", _note(scatter, numbered=numbered), size)
 
 
 def _number(axes: Any, scatter: Scatter, count: int) -> None:
@@ -81,9 +91,11 @@ def _number(axes: Any, scatter: Scatter, count: int) -> None:
         text = caption(scatter.names[i], 30) if few else str(i + 1)
         half = 2.2 * len(text)
         spots = [(half + 5, 6), (-half - 5, 6), (half + 5, -6), (-half - 5, -6), (0, 10), (0, -10)]
-        low, high = ((axes.bbox.x0 * inches, axes.bbox.x1 * inches))
+        low, high = (axes.bbox.x0 * inches, axes.bbox.x1 * inches)
         inside = [s for s in spots if low <= x + s[0] - half and x + s[0] + half <= high + 30] or spots
-        near = [min((abs(x + dx - a) / (half + 4) + abs(y + dy - b) / 6 for a, b in taken), default=9) for dx, dy in inside]
+        near = [
+            min((abs(x + dx - a) / (half + 4) + abs(y + dy - b) / 6 for a, b in taken), default=9) for dx, dy in inside
+        ]
         dx, dy = inside[int(np.argmax(np.minimum(near, 2)))]
         taken.append((x + dx, y + dy))
         point = scatter.points[i]

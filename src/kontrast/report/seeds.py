@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
+from statistics import fmean
 
 import numpy as np
 
+from kontrast.report.layout import symbol
 from kontrast.results import Levels, Results
+from kontrast.results.compared import compare, main_effects
+from kontrast.results.statistics import Difference, Summary, summarize
 from kontrast.text import plain
 
+INTERVAL = "Intervals are 95 % of Student's t over seeds."
+PAIRED = "Intervals are 95 % of a bootstrap over the seeds' differences."
 WORDLESS = {"true", "false", "on", "off", "yes", "no", "none"}
 """Levels that say nothing without the name of their axis, as numbers do."""
 
@@ -26,42 +31,40 @@ class Center:
     each: tuple[float, ...]
 
 
-def center(values: Iterable[float]) -> Center:
-    """The mean of the values that are finite, m +- t s / sqrt(n), t of n - 1 degrees of freedom; NaN without any."""
-    each = tuple(value for value in values if math.isfinite(value))
-    if not each:
+def center(values: Mapping[int, float]) -> Center:
+    """The mean of values by seed, those that are finite, with its interval."""
+    return of(summarize(values))
+
+
+def of(found: Summary | Difference | None) -> Center:
+    """What a summary or a difference says; all NaN where that is nothing."""
+    if found is None or found.mean is None:
         return Center(math.nan, math.nan, math.nan, ())
-    value, half = mean(each), math.nan
-    if len(each) > 2:
-        from scipy.stats import t
-
-        half = float(t.ppf(0.975, len(each) - 1)) * stdev(each) / math.sqrt(len(each))
-    return Center(value, value - half, value + half, each)
-
-
-def of_setting(results: Results, levels: Levels, column: str) -> Center:
-    """The score of one setting in one column over its seeds."""
-    return center(score.value for score in results.of(levels, column).values())
+    low, high = (math.nan if end is None else end for end in (found.low, found.high))
+    return Center(found.mean, low, high, tuple(found.values.values()))
 
 
 def shown(results: Results, column: str) -> dict[Levels, Center]:
     """The settings that have a score in a column, with it."""
-    found = {levels: of_setting(results, levels, column) for levels in results.settings}
+    found = {each.levels: of(each.summary) for each in compare(results, column)}
+    return {levels: value for levels, value in found.items() if value.each}
+
+
+def differences(results: Results, column: str) -> dict[Levels, Center]:
+    """What settings have above the baseline, seed by seed; without those that share no seed with it."""
+    found = {each.levels: of(each.difference) for each in compare(results, column)}
     return {levels: value for levels, value in found.items() if value.each}
 
 
 def floor(results: Results, column: str, name: str) -> float | None:
-    """The mean of what stands beside a column's scores ("untrained", "chance", ...); None where none is known."""
-    scores = [score for levels in results.settings for score in results.of(levels, column).values()]
-    known = [x for score in scores if (x := getattr(score, name)) is not None and math.isfinite(x)]
-    return mean(known) if known else None
+    """The mean over settings of what stands beside a column's scores ("untrained", ...); None where none is known."""
+    known = [each.floors[name] for each in compare(results, column) if name in each.floors]
+    return fmean(known) if known else None
 
 
 def varied(results: Results) -> tuple[str, ...]:
     """The axes on which the settings differ, in order."""
-    return tuple(
-        name for at, name in enumerate(results.axes) if len({levels[at] for levels in results.settings}) > 1
-    )
+    return tuple(name for at, name in enumerate(results.axes) if len({levels[at] for levels in results.settings}) > 1)
 
 
 def numeric(levels: Sequence[str]) -> tuple[float, ...] | None:
@@ -109,25 +112,27 @@ def setting_name(results: Results, levels: Levels, limit: int = 80) -> str:
     return plain(" · ".join(each) or "the setting", limit)
 
 
-def marginal(results: Results, axis: str, column: str) -> dict[str, Center]:
-    """For each level of an axis the mean over all other axes, one for each seed, over what all levels have.
+def alone(results: Results, axis: str, column: str) -> dict[str, Center]:
+    """How far the mean of each level of an axis, over all other axes, is from that of all levels, seed by seed.
 
-    A combination of the other levels, with a seed, counts where every level was scored there: a cell that failed takes
-    its counterparts with it, so that levels are compared like with like. Empty where nothing remains.
+    Empty where there is no choice of the other axes that all levels have, as where settings were drawn at random.
     """
-    at = list(results.axes).index(axis)
-    cells: dict[str, dict[tuple[Levels, int], float]] = {}
-    for levels in results.settings:
-        others = (*levels[:at], *levels[at + 1 :])
-        for seed, score in results.of(levels, column).items():
-            if math.isfinite(score.value):
-                cells.setdefault(levels[at], {})[others, seed] = score.value
-    if len(cells) < 2:
+    found = {each.levels[0]: each.summary.values for each in main_effects(results, axis, column)}
+    seeds = [seed for seed in next(iter(found.values()), {}) if all(seed in values for values in found.values())]
+    if not seeds or len(found) < 2:
         return {}
-    shared = set.intersection(*(set(found) for found in cells.values()))
-    seeds = sorted({seed for _, seed in shared})
+    middle = {seed: fmean(values[seed] for values in found.values()) for seed in seeds}
+    return {level: center({seed: values[seed] - middle[seed] for seed in seeds}) for level, values in found.items()}
 
-    def of(level: str) -> Center:
-        return center(mean(x for key, x in cells[level].items() if key in shared and key[1] == seed) for seed in seeds)
 
-    return {level: of(level) for level in cells} if shared else {}
+def reach(results: Results, axis: str, column: str) -> float:
+    """By how much the mean over all other axes differs between the levels of one: its largest less its smallest."""
+    values = [x.value for x in alone(results, axis, column).values()]
+    return max(values) - min(values) if values else math.nan
+
+
+def say(column: str) -> str:
+    """A column as it is printed: "Linear accuracy", "Recovery R² scale"."""
+    probe, _, metric = column.partition(": ")
+    name, _, of = metric.partition("/")
+    return plain(" ".join(filter(None, [probe, symbol(name), of])), 60)

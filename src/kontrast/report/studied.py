@@ -7,32 +7,40 @@ import math
 from collections.abc import Iterator, Mapping
 from statistics import mean
 
+import numpy as np
+
 from kontrast.panels import Bars, Heat
 from kontrast.report.bars import draw_bars
+from kontrast.report.changed import maps
+from kontrast.report.effects import draw_effects
 from kontrast.report.facets import Facets, draw_facets
 from kontrast.report.figures import Drawing
 from kontrast.report.heat import draw_heat
-from kontrast.report.layout import WHOLE, symbol
+from kontrast.report.layout import WHOLE
 from kontrast.report.scatter import FEWEST, Scatter, draw_scatter
 from kontrast.report.seeds import (
+    INTERVAL,
+    PAIRED,
     Center,
-    center,
+    alone,
+    differences,
     floor,
     geometric,
     last,
     level_name,
-    marginal,
     numeric,
-    of_setting,
+    reach,
+    say,
     setting_name,
     shown,
     varied,
 )
 from kontrast.results import Levels, Results
+from kontrast.results.numbers import direction
+from kontrast.text import plain
 
-MOST_FIGURES, MOST_BARS, MOST_MAPS, MOST_SCATTERS = 12, 24, 2, 2
+MOST_FIGURES, MOST_SCATTERS = 12, 2
 FLOORS = {"untrained": "untrained", "raw": "raw input", "chance": "chance"}
-INTERVAL = "Intervals are 95 % of Student's t over seeds."
 FEW = "Below three seeds there is no interval."
 
 
@@ -40,13 +48,13 @@ def figures(results: Results) -> list[Drawing]:
     """At most a dozen figures.
 
     The main score over what varied: bars for one axis of names, curves for one of numbers, and for two axes dots or
-    curves and a heat map. More axes give the effect of each alone, and small multiples of the whole. A metric of several
-    things (the R2 of each factor) gives a map of its differences to the baseline; a second probe a scatter.
+    curves and a heat map. More axes give the effect of each alone, and small multiples of the whole. A metric of
+    several things (the R2 of each factor) gives a map of its differences to the baseline; a second probe a scatter.
     """
     if not results.columns:
         return []
     column = results.chosen()
-    found = itertools.chain(_main(results, column), _maps(results, column), _scatters(results, column))
+    found = itertools.chain(_main(results, column), maps(results, column), _scatters(results, column))
     return list(itertools.islice(found, MOST_FIGURES))
 
 
@@ -81,19 +89,20 @@ def _note(values: Mapping[Levels, Center]) -> str:
     return seeds + (INTERVAL if min(counts) > 2 else f"{INTERVAL} {FEW}" if max(counts) > 2 else FEW)
 
 
-def _single(
-    results: Results, column: str, axes: tuple[str, ...], values: Mapping[Levels, Center]
-) -> Iterator[Drawing]:
+def _single(results: Results, column: str, axes: tuple[str, ...], values: Mapping[Levels, Center]) -> Iterator[Drawing]:
     """One axis, or settings that are no grid: a curve over numbers, bars for names, and over each number drawn."""
     title, note, floors = say(column), _note(values), _floors(results, column)
     places = {axis: numeric([levels[_at(results, axis)] for levels in values]) for axis in axes}
     if len(axes) == 1 and (at := places[axes[0]]):
         names = tuple(levels[_at(results, axes[0])] for levels in values)
         cells = {("", title, name): x for name, x in zip(names, values.values(), strict=True)}
-        of = Facets(title, title, last(axes[0], results), ("",), (title,), names, cells, at, geometric(at), floors, note)
+        of = Facets(
+            title, title, last(axes[0], results), ("",), (title,), names, cells, at, geometric(at), floors, note
+        )
         yield draw_facets(of, "score")
         return
-    order = sorted(values, key=lambda levels: -values[levels].value) if len(axes) > 1 else list(values)
+    way = direction(column) or 1
+    order = sorted(values, key=lambda levels: -way * values[levels].value) if len(axes) > 1 else list(values)
     each = [values[levels] for levels in order]
     intervals = any(math.isfinite(x.low) for x in each)
     yield draw_bars(
@@ -109,26 +118,47 @@ def _single(
         ),
         "score",
     )
-    for axis in axes if len(axes) > 1 else ():
-        if (at := places[axis]) and len(values) >= FEWEST:
-            where = [center([x]) for x in at]
-            pairs = tuple(zip(where, values.values(), strict=True))
-            names = tuple(setting_name(results, levels) for levels in values)
-            yield draw_scatter(Scatter(f"{title} by {last(axis, results)}", last(axis, results), title, names, pairs), f"by-{axis}")
+    if len(axes) < 2:
+        yield from _differences(results, column, order)
+    for axis in axes if len(axes) > 1 and len(values) >= FEWEST else ():
+        if where := places[axis]:
+            yield _over(results, column, axis, where, values)
+
+
+def _over(
+    results: Results, column: str, axis: str, where: tuple[float, ...], values: Mapping[Levels, Center]
+) -> Drawing:
+    """The score of each setting over a number that was drawn for it."""
+    pairs = tuple((Center(x, math.nan, math.nan, (x,)), y) for x, y in zip(where, values.values(), strict=True))
+    names, short, title = tuple(setting_name(results, each) for each in values), last(axis, results), say(column)
+    drawn = Scatter(f"{title} by {short}", short, title, names, pairs, (), "", True, geometric(where))
+    return draw_scatter(drawn, f"by-{axis}")
+
+
+def _differences(results: Results, column: str, order: list[Levels]) -> Iterator[Drawing]:
+    """What each setting gains over the baseline, seed by seed."""
+    found = differences(results, column)
+    known = {setting_name(results, levels, 40): found[levels] for levels in order if levels in found}
+    if known:
+        base = setting_name(results, results.baseline, 40)
+        title = f"{say(column)}, less that of {base}"
+        note = f"Each seed against the same seed of {base}."
+        note += f" {PAIRED}" if any(math.isfinite(x.low) for x in known.values()) else ""
+        yield draw_effects(title, f"difference in {say(column)}", {"": known}, note, "differences")
 
 
 def _effects(results: Results, column: str, axes: tuple[str, ...]) -> Iterator[Drawing]:
-    """What each axis does alone: the mean of each level over all others."""
-    for axis in axes[:4]:
-        found = marginal(results, axis, column)
-        if not found:
-            continue
-        intervals = any(math.isfinite(x.low) for x in found.values())
-        bounds = [tuple(getattr(x, end) for x in found.values()) if intervals else () for end in ("low", "high")]
-        names = tuple(level_name(results, axis, level, 24) for level in found)
-        values = tuple(x.value for x in found.values())
-        note = "Means over all other axes, of the cells that every level has."
-        yield draw_bars(Bars(f"By {last(axis, results)}", names, values, *bounds, _floors(results, column), say(column), note), f"effect-{axis}")
+    """What each axis does alone: how far the mean of each level is from that of all."""
+    found = {axis: alone(results, axis, column) for axis in axes}
+    known = {
+        last(axis, results): {plain(level, 40): x for level, x in levels.items()}
+        for axis, levels in sorted(found.items(), key=lambda item: -reach(results, item[0], column))
+        if levels
+    }
+    if known:
+        note = "Means over all other axes less the mean over all, of the cells that every level has."
+        title = "What each axis does alone"
+        yield draw_effects(title, f"{say(column)}, from the mean", known, note, "effects")
 
 
 def _roles(results: Results, values: Mapping[Levels, Center]) -> tuple[str, list[str]]:
@@ -170,53 +200,17 @@ def _grid(results: Results, column: str, axes: tuple[str, ...], values: Mapping[
     known = [x for row in found for x in row if math.isfinite(x)]
     middle = mean(known)
     note = "Colored by the distance from the mean over all settings."
-    panel = Heat(f"{say(column)}, as a table", rows, columns, found, center=middle, row=last(down, results), column=last(across, results), note=note)
-    return draw_heat(panel, "grid")
-
-
-def _maps(results: Results, column: str) -> Iterator[Drawing]:
-    """What the settings change of each thing that a metric is of, as differences to the baseline."""
-    groups: dict[str, list[str]] = {}
-    for each in results.columns:
-        head, _, of = each.partition("/")
-        if of not in WHOLE:
-            groups.setdefault(head, []).append(each)
-    main = column.partition("/")[0]
-    several = sorted((head for head, found in groups.items() if len(found) > 1), key=lambda head: head != main)
-    settings = [levels for levels in results.settings if levels != results.baseline]
-    if results.baseline not in results.settings or not settings:
-        return
-    for at, head in enumerate(several[:MOST_MAPS]):
-        yield _map(results, head, groups[head], settings, f"things-{at}")
-
-
-def _map(results: Results, head: str, columns: list[str], settings: list[Levels], name: str) -> Drawing:
-    base = {each: results.of(results.baseline, each) for each in columns}
-    table = [[_difference(results, levels, each) for each in columns] for levels in settings]
-    bounds = all(math.isfinite(x.low) for row in table for x in row)
-    labels = tuple(
-        f"{each.partition('/')[2]} ({center(x.value for x in base[each].values()).value:.2f})" for each in columns
-    )
-    note = (
-        f"Differences to {setting_name(results, results.baseline)}, whose own scores stand beside the names: "
-        "positive is above it. Pairs of one seed each."
-    )
     panel = Heat(
-        f"{say(head)} of each, minus the baseline's",
-        tuple(setting_name(results, levels, 40) for levels in settings),
-        labels,
-        tuple(tuple(x.value for x in row) for row in table),
-        *([tuple(tuple(getattr(x, end) for x in row) for row in table) for end in ("low", "high")] if bounds else ()),
-        center=0.0,
-        note=note + (f" {INTERVAL}" if bounds else ""),
+        f"{say(column)}, as a table",
+        rows,
+        columns,
+        found,
+        center=middle,
+        row=last(down, results),
+        column=last(across, results),
+        note=note,
     )
-    return draw_heat(panel, name)
-
-
-def _difference(results: Results, levels: Levels, column: str) -> Center:
-    """The mean difference to the baseline over the seeds that both have."""
-    mine, base = results.of(levels, column), results.of(results.baseline, column)
-    return center(mine[seed].value - base[seed].value for seed in mine if seed in base)
+    return draw_heat(panel, "grid")
 
 
 def _scatters(results: Results, column: str) -> Iterator[Drawing]:
@@ -236,25 +230,12 @@ def _scatters(results: Results, column: str) -> Iterator[Drawing]:
 
 
 def _scatter(results: Results, x: str, y: str) -> Scatter:
-    both = {levels: (of_setting(results, levels, x), of_setting(results, levels, y)) for levels in results.settings}
-    known = {levels: pair for levels, pair in both.items() if pair[0].each and pair[1].each}
+    across, up = shown(results, x), shown(results, y)
+    known = {levels: (across[levels], up[levels]) for levels in across if levels in up}
     axes = [axis for axis in varied(results) if 1 < len({levels[_at(results, axis)] for levels in known}) <= 8]
     groups: tuple[str, ...] = ()
     if len(varied(results)) > 1 and axes:
-        widest = max(axes, key=lambda axis: _reach(results, axis, y))
+        widest = max(axes, key=lambda axis: np.nan_to_num(reach(results, axis, y)))
         groups = tuple(level_name(results, widest, levels[_at(results, widest)]) for levels in known)
     names = tuple(setting_name(results, levels) for levels in known)
     return Scatter(f"{say(y)} against {say(x)}", say(x), say(y), names, tuple(known.values()), groups)
-
-
-def _reach(results: Results, axis: str, column: str) -> float:
-    """By how much the mean of a score over all other axes differs between the levels of one."""
-    values = [x.value for x in marginal(results, axis, column).values()]
-    return max(values) - min(values) if values else 0.0
-
-
-def say(column: str) -> str:
-    """A column as it is printed: "Linear accuracy", "Recovery R² scale"."""
-    probe, _, metric = column.partition(": ")
-    name, _, of = metric.partition("/")
-    return " ".join(filter(None, [probe, symbol(name), of]))

@@ -1,6 +1,30 @@
 """What a study found, as plain values: outcomes, statistics over seeds, tables. Nothing here knows torch."""
 
+from kontrast.results.choosing import choice as choice
+from kontrast.results.choosing import setting_named as setting_named
+from kontrast.results.compared import Compared as Compared
+from kontrast.results.compared import compare as compare
+from kontrast.results.compared import main_effects as main_effects
+from kontrast.results.formats import latex as latex
+from kontrast.results.formats import markdown as markdown
+from kontrast.results.formats import print_table as print_table
+from kontrast.results.notes import label as label
+from kontrast.results.numbers import direction as direction
+from kontrast.results.records import records as records
+from kontrast.results.records import to_csv as to_csv
+from kontrast.results.records import to_json as to_json
 from kontrast.results.results import Levels as Levels
 from kontrast.results.results import Outcome as Outcome
 from kontrast.results.results import Results as Results
 from kontrast.results.results import column as column
+from kontrast.results.statistics import Difference as Difference
+from kontrast.results.statistics import Summary as Summary
+from kontrast.results.statistics import holm as holm
+from kontrast.results.statistics import subtract as subtract
+from kontrast.results.statistics import summarize as summarize
+from kontrast.results.tables import Cell as Cell
+from kontrast.results.tables import Column as Column
+from kontrast.results.tables import Table as Table
+from kontrast.results.tables import first_columns as first_columns
+from kontrast.results.tables import leading as leading
+from kontrast.results.tables import table as table

@@ -9,7 +9,7 @@ from kontrast.results.results import Levels, Results
 
 
 def axis_named(results: Results, name: str) -> str:
-    """The axis of a name: whole, or its last word, whatever the case. ValueError, with the nearest, for none of them."""
+    """The axis of a name: whole, or its last word, whatever the case; ValueError with the nearest otherwise."""
     wanted = name.lower()
     for short in (False, True):
         found = [axis for axis in results.axes if (axis.rpartition(".")[2] if short else axis).lower() == wanted]

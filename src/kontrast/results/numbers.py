@@ -6,14 +6,19 @@ import math
 from collections.abc import Iterable
 
 LESS = frozenset(
-    """nll ece mse nmse rmse mae loss error aurc aurc_nn eaurc eaurc_nn brier distortion rigid_distortion off_block dead
-    uniformity ned nsed""".split()
-)
+    {
+        "nll", "ece", "mse", "nmse", "rmse", "mae", "loss", "error", "aurc", "aurc_nn", "eaurc",
+        "eaurc_nn", "brier", "distortion", "rigid_distortion", "off_block", "dead", "ned", "nsed",
+    }
+)  # fmt: skip
 """Metrics of which less is better, by the part of their name before the slash."""
 NEITHER = frozenset(
-    """rankme lidar alpha_req components participation_ratio alignment positive negative overlap delta_r2 baseline_r2
-    cosine l1 l2 udr_gap infonce mine coverage""".split()
-)
+    {
+        "rankme", "lidar", "alpha_req", "components", "participation_ratio", "alignment",
+        "uniformity", "positive", "negative", "overlap", "delta_r2", "baseline_r2", "cosine", "l1",
+        "l2", "infonce", "mine", "coverage",
+    }
+)  # fmt: skip
 """Metrics that describe, of which neither more nor less is better."""
 BLANK = "–"
 """What a cell says of which there is nothing to say."""
@@ -22,8 +27,7 @@ BLANK = "–"
 def direction(name: str) -> int:
     """1 where more is better, -1 where less is, 0 where neither, of a column "Linear: nll" or a metric "nll/mean".
 
-    Alignment and uniformity are distances of positives and the spread of all points: less of both is better together,
-    and less of one alone may be a collapse, so that alignment counts as neither.
+    Of alignment and uniformity less is better of both together, but less of one alone may be a collapse: neither.
     """
     metric = name.rpartition(": ")[2].partition("/")[0].lower()
     return -1 if metric in LESS else 0 if metric in NEITHER else 1

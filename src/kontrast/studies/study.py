@@ -42,7 +42,7 @@ class Ask(NamedTuple):
 class Study:
     """A question, the settings that answer it, the seeds, and what the runs are asked.
 
-    `given` are fields that all experiments share, of the method named. `ask` are words of `kontrast probe`: probes,
+    `given` are fields that all experiments share unless their setting says otherwise, of the method named. `ask` are words of `kontrast probe`: probes,
     tunings and their options, as in ("linear", "knn", "knn.k=50", "fraction=.01,.1,1"); none are those that the data
     allow. `score` is the column that answers the question, as in "Linear: accuracy" or its beginning, `baseline` the
     levels of the setting that others are compared with (the first, if none), and `reading` how to read the answer.
@@ -74,7 +74,7 @@ class Study:
         if len(set(names)) < len(names):
             twice = next(one for one in self.settings if names.count(tuple(one.levels.items())) > 1)
             raise ValueError(f"two settings are called {twice.label!r}; give one of them another level")
-        both = [name for setting in self.settings for name in setting.words if name in {**self.given, "seed": ""}]
+        both = [name for name in self.given if all(name in setting.words for setting in self.settings)]
         if both:
             raise ValueError(f"{both[0]} is given for all and varies too; leave out one of them")
         if self.baseline and not any(self._is_baseline(setting) for setting in self.settings):

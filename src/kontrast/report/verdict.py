@@ -1,0 +1,159 @@
+"""What a study comes to: one line made of its numbers, and a few more that keep it honest."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+from kontrast.report.effects import signed
+from kontrast.report.seeds import last, level_name, reach, say, setting_name, varied
+from kontrast.results import Results
+from kontrast.results.compared import Compared, compare, main_effects
+from kontrast.results.numbers import digits, direction, probability, shown
+from kontrast.results.statistics import FEWEST
+
+FLOORS = {"untrained": "an untrained encoder has", "raw": "the raw input has", "chance": "chance is"}
+
+
+def conclude(results: Results) -> str:
+    """The answer in one line: which setting is best by the main score, and by how much over the baseline."""
+    rows = _rows(results)
+    if not rows:
+        return f"No cell has a score yet: {_states(results)}."
+    column, way = results.chosen(), direction(results.chosen())
+    if len(rows) == 1:
+        name = setting_name(results, rows[0].levels)
+        return f"{say(column)} is {_value(rows[0])} with {name}{_against(rows[0], way)}."
+    if not way:
+        low, high = rows[-1], rows[0]
+        ends = [f"{_value(one)} with {setting_name(results, one.levels)}" for one in (low, high)]
+        return f"{say(column)} goes from {ends[0]} to {ends[1]}."
+    best, base = rows[0], next((one for one in rows if one.levels == results.baseline), None)
+    if best is base:
+        second = rows[1]
+        return (
+            f"No setting has a better {say(column)} than the baseline {setting_name(results, best.levels)}: "
+            f"{_value(best)}{_against(best, way)}. The next, {setting_name(results, second.levels)}, "
+            f"{_apart(second, way, 'it', _family(rows))}."
+        )
+    name = setting_name(results, best.levels)
+    first = f"{say(column)} is best with {name}: {_value(best)}{_against(best, way)}"
+    if base is None:
+        return f"{first}. There is no score of a baseline to compare it with."
+    called = f"the baseline {setting_name(results, base.levels)} ({_value(base)})"
+    return f"{first}. It {_apart(best, way, called, _family(rows))}."
+
+
+def besides(results: Results) -> list[str]:
+    """What to know beside the answer: how much each axis matters, how few seeds there are, what failed."""
+    rows, said = _rows(results), list[str]()
+    if rows:
+        said += [text for text in (_axes(results), _few(rows), _ahead(results, rows)) if text]
+    count, total = results.counted(), len(results.outcomes)
+    if count["failed"]:
+        verb = "cell failed and is" if count["failed"] == 1 else "cells failed and are"
+        said.append(f"{count['failed']} of {total} {verb} left out of every mean.")
+    if count["running"] or count["waiting"]:
+        said.append(f"The study is not finished: {_states(results)}.")
+    return said
+
+
+def _rows(results: Results) -> list[Compared]:
+    """The settings with a score, from the best to the worst; from the highest where neither is better."""
+    if not results.columns:
+        return []
+    way = direction(results.chosen()) or 1
+    known = [one for one in compare(results) if one.summary.mean is not None]
+    return sorted(known, key=lambda one: -way * (one.summary.mean or 0.0))
+
+
+def _family(rows: list[Compared]) -> int:
+    return sum(one.difference is not None and one.difference.holm is not None for one in rows)
+
+
+def _form(one: Compared) -> str:
+    return digits([one.summary.mean, *one.floors.values()])
+
+
+def _value(one: Compared) -> str:
+    return shown(one.summary.mean, _form(one)).replace("-", "−")
+
+
+def _against(one: Compared, way: int) -> str:
+    """What is no achievement, beside the score; and a plain word where the score is no better."""
+    known = {
+        key: x for key, x in one.floors.items() if key in FLOORS and (key != "raw" or "untrained" not in one.floors)
+    }
+    if not known or one.summary.mean is None:
+        return ""
+    listed = " and ".join(f"{FLOORS[key]} {shown(x, _form(one))}" for key, x in known.items())
+    lost = any(way and not way * one.summary.mean > way * x for x in known.values())
+    return f", where {listed}{', so that it is no achievement' if lost else ''}".replace("-", "−")
+
+
+def _apart(one: Compared, way: int, whom: str, family: int) -> str:
+    """How a setting differs from what it is compared with, and whether a test says so."""
+    found = one.difference
+    if found is None or found.mean is None:
+        return f"shares no seed with {whom}"
+    form = digits(found.values.values())
+    text = f"differs from {whom} by {signed(found.mean, form)}"
+    count = len(found.values)
+    if found.holm is None:
+        return f"{text} over {count} seed{'s' if count > 1 else ''}, too few to tell it from chance"
+    ends = ", ".join(signed(end, form) for end in (found.low, found.high) if end is not None)
+    p = probability(found.holm)
+    among = f" over {family} comparisons" if family > 1 else ""
+    test = f"[{ends}] over {count} seeds, p {p if p.startswith('<') else f'= {p}'} by Holm{among}"
+    verdict = {"better": "better", "worse": "worse"}.get(found.verdict(way), "not told apart")
+    return f"{text} {test}: {verdict}"
+
+
+def _axes(results: Results) -> str:
+    """How much each axis moves the main score, beside what seeds alone move it."""
+    axes, column = varied(results), results.chosen()
+    moved = {axis: reach(results, axis, column) for axis in axes} if len(axes) > 1 else {}
+    known = sorted(((x, axis) for axis, x in moved.items() if math.isfinite(x)), key=lambda each: -each[0])
+    if not known:
+        return ""
+    spreads = [one.summary.deviation for one in compare(results) if one.summary.deviation is not None]
+    form = digits([x for x, _ in known])
+    each = [f"{last(axis, results)} by {shown(x, form)}" for x, axis in known]
+    noise = math.sqrt(fmean(x * x for x in spreads)) if spreads else math.nan
+    seeds = f"; seeds alone have a standard deviation of {shown(noise, form)}" if math.isfinite(noise) else ""
+    moves = f"The choice of each axis moves {say(column)}: {', '.join(each)}{seeds}."
+    return f"{moves} {_widest(results, known[0][1])}".strip()
+
+
+def _widest(results: Results, axis: str) -> str:
+    """The best level of an axis beside that of the baseline, over all other axes."""
+    way = direction(results.chosen())
+    levels = [one for one in main_effects(results, axis) if one.summary.mean is not None]
+    tested = [one for one in levels if one.difference is not None and one.difference.holm is not None]
+    if not tested or not way:
+        return ""
+    best = max(tested, key=lambda one: way * (one.summary.mean or 0.0))
+    base = next(one for one in levels if one.difference is None)
+    names = [level_name(results, axis, one.levels[0]) for one in (best, base)]
+    return f"Over all else, {names[0]} {_apart(best, way, names[1], len(tested))}."
+
+
+def _few(rows: list[Compared]) -> str:
+    least, most = min(one.summary.count for one in rows), max(one.summary.count for one in rows)
+    if most == 1:
+        return "With one seed a setting, nothing here can be told from chance."
+    if most < FEWEST:
+        return f"With {most} seeds a setting there is neither interval nor test."
+    return f"Settings have {least} to {most} seeds." if least < most else ""
+
+
+def _ahead(results: Results, rows: list[Compared]) -> str:
+    """How far the best is ahead of the next, where the baseline is neither."""
+    if len(rows) < 3 or not direction(results.chosen()) or results.baseline in (rows[0].levels, rows[1].levels):
+        return ""
+    return f"The next is {setting_name(results, rows[1].levels)}, {_value(rows[1])}."
+
+
+def _states(results: Results) -> str:
+    listed = [f"{count} {state}" for state, count in results.counted().items() if count]
+    return ", ".join(listed) or "there is none"

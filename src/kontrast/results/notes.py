@@ -1,0 +1,129 @@
+"""What is said below the table of a study: the question, how numbers were made, what all share, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from kontrast.results.compared import Compared, missing
+from kontrast.results.numbers import digits, direction, shown
+from kontrast.results.results import Levels, Results
+from kontrast.results.statistics import FEWEST, RESAMPLES
+from kontrast.text import plain
+
+SAME = {
+    "untrained": "the untrained encoder",
+    "raw": "the raw input",
+    "null": "the truth permuted",
+    "chance": "chance",
+    "ceiling": "the ceiling",
+}
+MOST_FAULTS = 12
+
+
+def label(results: Results, levels: Levels) -> str:
+    """A setting by its levels: "similarity=Cosine, norm=True", where an axis is called by its last word."""
+    said = [f"{axis.rpartition('.')[2]}={level}" for axis, level in zip(results.axes, levels, strict=True) if level]
+    return ", ".join(said) or "as it is"
+
+
+def notes(results: Results, main: str, found: Sequence[Compared], baseline: Levels) -> tuple[str, ...]:
+    """The sentences below a table, `main` being its main column and `found` what it holds."""
+    said = [plain(results.question, 600)] if results.question else []
+    said += [*_constant(results)]
+    if main:
+        said += [*_means(results, main), *_compared(results, main, found, baseline), *_floors(main, found)]
+        if protocol := results.protocols.get(main, ""):
+            said.append(f"{main}: {plain(protocol, 600)}")
+    said += [*_faults(results, found)]
+    if machine := _machine(results.environment):
+        said.append(machine)
+    if results.command:
+        said.append(f"Again: {plain(results.command, 600)}")
+    return tuple(said)
+
+
+def _constant(results: Results) -> Iterator[str]:
+    at = {axis: {one[number] for one in results.settings} for number, axis in enumerate(results.axes)}
+    same = [f"{axis}={next(iter(levels))}" for axis, levels in at.items() if len(levels) == 1]
+    if same and len(results.settings) > 1:
+        yield f"All with {', '.join(same)}."
+
+
+def _means(results: Results, main: str) -> Iterator[str]:
+    seeds = sorted({outcome.seed for outcome in results.outcomes})
+    listed = ", ".join(map(str, seeds[:10])) + (f", ... {seeds[-1]}" if len(seeds) > 10 else "")
+    way = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}[direction(main)]
+    if len(seeds) == 1:
+        yield f"One seed ({listed}): no deviation, and no setting can be told from another. {main}: {way}."
+    else:
+        yield f"Mean ± standard deviation over seeds (their number); seeds {listed}. {main}: {way}."
+
+
+def _compared(results: Results, main: str, found: Sequence[Compared], baseline: Levels) -> Iterator[str]:
+    if baseline not in results.settings:
+        if len(results.settings) > 1:
+            yield "There is no baseline among these settings, so there are no differences; name one with baseline=."
+        return
+    differences = [one.difference for one in found if one.difference is not None]
+    called = f"the baseline {label(results, baseline)}"
+    if not differences:
+        return
+    if not any(one.values for one in differences):
+        yield f"No setting has a seed with a score that {called} has one of too, so nothing can be compared with it."
+        return
+    pairs = [len(one.values) for one in differences if one.holm is not None]
+    if pairs:
+        yield (
+            f"Differences are to {called}, paired by seed; 95 % percentile bootstrap interval of their mean "
+            f"({RESAMPLES:,} resamples); p of the paired t test, Holm-corrected for {len(pairs)} "
+            f"comparison{'s' if len(pairs) > 1 else ''} of this column. The verdict is that of p at a family-wise .05."
+        )
+        if min(pairs) < 6:
+            yield (
+                f"A bootstrap interval over {min(pairs)} seeds is coarse: it cannot leave the range of the "
+                "differences, and may exclude zero where the test, which allows for so few, tells nothing apart."
+            )
+    if len(pairs) < len(differences):
+        yield f"Below {FEWEST} seeds that are shared with {called} there is neither interval nor test."
+
+
+def _floors(main: str, found: Sequence[Compared]) -> Iterator[str]:
+    same = []
+    form = digits(one.summary.mean for one in found)
+    for name, called in SAME.items():
+        values = {one.floors.get(name) for one in found if one.summary.count}
+        value = next(iter(values), None)
+        if len(values) == 1 and value is not None:
+            same.append(f"{shown(value, form)} of {called}")
+    if same:
+        yield f"Beside it {main} is {', '.join(same)}, for all settings."
+
+
+def _faults(results: Results, found: Sequence[Compared]) -> Iterator[str]:
+    faults = [
+        f"Failed: {label(results, one.levels)}, seed {one.seed}: {plain(one.why or 'no reason is known', 300)}"
+        for one in results.failures()
+    ]
+    faults += [
+        f"Not a number: {label(results, one.levels)}, seed{'s' if len(one.summary.lost) > 1 else ''} "
+        f"{', '.join(map(str, one.summary.lost))}; left out of the mean."
+        for one in found
+        if one.summary.lost
+    ]
+    gone = missing(results)
+    faults += [f"Missing: {label(results, levels)}, seed {seed}." for levels, seed in gone]
+    yield from faults[:MOST_FAULTS]
+    if len(faults) > MOST_FAULTS:
+        yield f"And {len(faults) - MOST_FAULTS} more that failed or are missing; format=json has them all."
+
+
+def _machine(environment: Mapping[str, object]) -> str:
+    """Where the runs took place."""
+    known = {name: plain(environment[name], 120) for name in ("processor", "device", "threads") if name in environment}
+    if not known:
+        return ""
+    threads = f"{known['threads']} thread{'' if known['threads'] == '1' else 's'}" if "threads" in known else ""
+    packages = environment.get("packages")
+    torch = f"torch {plain(packages['torch'], 40)}" if isinstance(packages, Mapping) and "torch" in packages else ""
+    parts = [known.get("processor", ""), known.get("device", ""), threads, torch]
+    return f"Machine: {', '.join(part for part in parts if part)}."

@@ -1,0 +1,182 @@
+"""A study's answer as a table: settings down, scores across, and what is needed to read them below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kontrast.results.compared import Compared, compare
+from kontrast.results.notes import notes
+from kontrast.results.numbers import BLANK, digits, direction, probability, shown
+from kontrast.results.results import Levels, Results
+from kontrast.results.statistics import Difference, Summary
+
+FLOORS = {"untrained": "untrained", "raw": "raw input", "chance": "chance"}
+"""What stands beside the main column where it is not the same for all settings."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell says; `strong` where it is the best of its column."""
+
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading. `words` columns hold names and not numbers; of wide tables those of the largest `rank` go first."""
+
+    head: str
+    words: bool = False
+    rank: int = 0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings, rows of cells, and what is said below, before it is drawn in any format."""
+
+    title: str
+    heads: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.heads) for row in self.rows):
+            raise ValueError(f"each row of a table has a cell for each of its {len(self.heads)} headings")
+
+
+def table(results: Results, score: str = "", baseline: Levels | None = None, columns: Sequence[str] = ()) -> Table:
+    """Results as a table: axes, then the main column with differences to the baseline, then other scores.
+
+    `score` is the main column, by default that of the study, and `baseline` a setting other than the study's. Other
+    columns are those named, or the first metric of each probe. ValueError for a column that there is none of.
+    """
+    if not results.columns:
+        return _without(results)
+    main = results.chosen(score)
+    found = compare(results, main, baseline)
+    made = [*_axes(results), *_main(results, main, found), *_others(results, main, columns)]
+    made = [(head, cells) for head, cells in made if head.words or any(cell.text != BLANK for cell in cells)]
+    rows = zip(*(cells for _, cells in made), strict=True)
+    basis = results.baseline if baseline is None else baseline
+    return Table(results.title, tuple(head for head, _ in made), tuple(rows), notes(results, main, found, basis))
+
+
+def named_axes(results: Results) -> dict[str, str]:
+    """The axes that differ, by how they are headed: by the last word, unless two end in the same."""
+    names = [name for at, name in enumerate(results.axes) if len({one[at] for one in results.settings}) > 1]
+    names = names or [*results.axes]
+    ends = [name.rpartition(".")[2] for name in names]
+    return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
+
+
+def first_columns(results: Results) -> tuple[str, ...]:
+    """The first metric of each probe, or its mean where it is one of many things."""
+    return leading(results.columns)
+
+
+def leading(columns: Sequence[str]) -> tuple[str, ...]:
+    """The first column of each probe, or, of one thing of several as "Recovery: r2/scale", that of their mean."""
+    first: dict[str, str] = {}
+    for name in columns:
+        first.setdefault(name.partition(": ")[0], name)
+    means = {name: f"{name.partition('/')[0]}/mean" for name in first.values()}
+    return tuple(means[name] if means[name] in columns else name for name in first.values())
+
+
+Made = list[tuple[Column, list[Cell]]]
+
+
+def _axes(results: Results) -> Made:
+    at = {name: number for number, name in enumerate(results.axes)}
+    return [
+        (Column(head, words=True), [Cell(levels[at[name]] or BLANK) for levels in results.settings])
+        for name, head in named_axes(results).items()
+    ]
+
+
+def _main(results: Results, name: str, found: Sequence[Compared]) -> Made:
+    """The main column, its differences to the baseline, the state of unfinished settings, and the floors."""
+    made: Made = [(Column(name), _means(name, found))]
+    states = [_state(results, one.levels) for one in found]
+    if any(states):
+        made.append((Column("cells", words=True, rank=1), [Cell(state or "done") for state in states]))
+    if any(one.difference is not None for one in found):
+        apart = [one.difference for one in found]
+        form = digits(one.mean for one in apart if one is not None)
+        verdicts = [_verdict(one, name) for one in apart]
+        made += [
+            (
+                Column("difference", rank=2),
+                [Cell(shown(None if one is None else one.mean, form, sign=True)) for one in apart],
+            ),
+            (Column("95 % interval", rank=4), [Cell(_interval(one, form)) for one in apart]),
+            (Column("p (Holm)", rank=3), [Cell(probability(None if one is None else one.holm)) for one in apart]),
+            (Column("verdict", words=True, rank=2), [Cell(verdict) for verdict in verdicts]),
+        ]
+    for floor, head in FLOORS.items():
+        values = [one.floors.get(floor) for one in found]
+        if len({*values}) > 1:
+            form = digits([*values, *(one.summary.mean for one in found)])
+            made.append((Column(head, rank=5), [Cell(shown(value, form)) for value in values]))
+    return made
+
+
+def _others(results: Results, main: str, columns: Sequence[str]) -> Made:
+    names = [results.chosen(name) for name in columns] if columns else [*first_columns(results)]
+    others = [name for name in dict.fromkeys(names) if name != main]
+    return [
+        (Column(name, rank=1 if columns else 6 + at), _means(name, compare(results, name, ())))
+        for at, name in enumerate(others)
+    ]
+
+
+def _means(name: str, found: Sequence[Compared]) -> list[Cell]:
+    """Means with their deviations and counts, the best of them strong."""
+    form = digits(one.summary.mean for one in found)
+    texts = [_mean(one.summary, form) for one in found]
+    way, known = direction(name), [one.summary.mean for one in found if one.summary.mean is not None]
+    best = max((value * way for value in known), default=None) if len(known) > 1 and way else None
+    return [
+        Cell(text, best is not None and one.summary.mean is not None and one.summary.mean * way == best)
+        for text, one in zip(texts, found, strict=True)
+    ]
+
+
+def _mean(summary: Summary, form: str) -> str:
+    if summary.mean is None:
+        return "not a number" if summary.lost else BLANK
+    spread = "" if summary.deviation is None else f" ± {shown(summary.deviation, form)}"
+    return f"{shown(summary.mean, form)}{spread} ({summary.count})"
+
+
+def _verdict(one: Difference | None, name: str) -> str:
+    if one is None:
+        return "baseline"
+    return one.verdict(direction(name)) if one.values else "no shared seed"
+
+
+def _interval(one: Difference | None, form: str) -> str:
+    if one is None or one.low is None or one.high is None:
+        return BLANK
+    return f"[{shown(one.low, form, sign=True)}, {shown(one.high, form, sign=True)}]"
+
+
+def _state(results: Results, levels: Levels) -> str:
+    """What came of the cells of a setting, where they are not all done."""
+    seeds = {one.seed for one in results.outcomes}
+    states = [one.state for one in results.outcomes if one.levels == levels]
+    states += ["missing"] * (len(seeds) - len(states))
+    counted = {state: states.count(state) for state in dict.fromkeys(states)}
+    return "" if [*counted] == ["done"] else ", ".join(f"{count} {state}" for state, count in counted.items())
+
+
+def _without(results: Results) -> Table:
+    """The settings of a study without any score, and their cells."""
+    made = _axes(results)
+    states = [Cell(_state(results, levels) or "done") for levels in results.settings]
+    made.append((Column("cells", words=True), states))
+    rows = tuple(zip(*(cells for _, cells in made), strict=True))
+    said = ("No cell of this study has scores yet.", *notes(results, "", (), ()))
+    return Table(results.title, tuple(head for head, _ in made), rows, said)
