@@ -175,8 +175,11 @@ def _length(experiment: Mapping[str, Any], last: Mapping[str, Any]) -> int | Non
     if isinstance(steps := experiment.get("steps"), int):
         return steps
     epochs, epoch, step = experiment.get("epochs"), last.get("epoch"), last.get("step")
-    if all(isinstance(x, int | float) and math.isfinite(x) and x > 0 for x in (epochs, epoch, step)):
-        return math.ceil(float(epochs or 0) * round(float(step or 0) / float(epoch or 1)))
+    try:
+        if all(isinstance(x, int | float) and math.isfinite(x) and x > 0 for x in (epochs, epoch, step)):
+            return math.ceil(float(epochs or 0) * round(float(step or 0) / float(epoch or 1)))
+    except OverflowError:
+        pass
     return None
 
 

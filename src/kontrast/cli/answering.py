@@ -8,6 +8,7 @@ from kontrast import parts
 from kontrast.results import (
     Results,
     choice,
+    effects,
     latex,
     markdown,
     print_table,
@@ -54,11 +55,13 @@ def written(results: Results, form: str, given: dict[str, str]) -> str:
     baseline = setting_named(results, choice(results, given["baseline"])) if given.get("baseline") else None
     if form in ("csv", "json"):
         return (to_csv if form == "csv" else to_json)(results, score, baseline, columns)
-    made = table(results, score, baseline, columns)
+    made = [table(results, score, baseline, columns), effects(results, score, baseline)]
     if form == "text":
-        print_table(made)
+        for at, each in enumerate(filter(None, made)):
+            print("\n" if at else "", end="")
+            print_table(each)
         return ""
-    return markdown(made) if form == "markdown" else latex(made)
+    return "\n".join((markdown if form == "markdown" else latex)(each) for each in made if each is not None)
 
 
 def words_of(text: str) -> list[str]:

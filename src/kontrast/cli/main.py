@@ -71,7 +71,11 @@ COMMANDS = {
         "[baseline=field=value] [out=FOLDER] [--dry-run] [--executor local|slurm] [executor.field=value ...] "
         "[again=True] [device=NAME] [compile=True]",
     ),
-    "report": ("pages", "write a run's page with its figures", "kontrast report RUN"),
+    "report": (
+        "pages",
+        "write the page of a run or a study, or of two runs side by side",
+        "kontrast report RUN | kontrast report STUDY | kontrast report RUN RUN out=FILE.html",
+    ),
     "table": (
         "answering",
         "a study's answer: scores over seeds, and differences to the baseline",

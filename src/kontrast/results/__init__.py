@@ -5,6 +5,7 @@ from kontrast.results.choosing import setting_named as setting_named
 from kontrast.results.compared import Compared as Compared
 from kontrast.results.compared import compare as compare
 from kontrast.results.compared import main_effects as main_effects
+from kontrast.results.effects import effects as effects
 from kontrast.results.formats import latex as latex
 from kontrast.results.formats import markdown as markdown
 from kontrast.results.formats import print_table as print_table

@@ -49,7 +49,9 @@ def compare(results: Results, name: str = "", baseline: Levels | None = None) ->
 def _floors(scores: Iterable[object]) -> dict[str, float]:
     rows = [*scores]
     known = {name: [value for row in rows if (value := getattr(row, name)) is not None] for name in FLOORS}
-    return {name: fmean(values) for name, values in known.items() if values and all(map(math.isfinite, values))}
+    finite = {name: values for name, values in known.items() if values and all(map(math.isfinite, values))}
+    # The mean of equal numbers may round to another.
+    return {name: values[0] if len({*values}) == 1 else fmean(values) for name, values in finite.items()}
 
 
 def main_effects(results: Results, axis: str, name: str = "", baseline: str = "") -> tuple[Compared, ...]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 WIDEST = 24
 """Letters of a line of a heading in the terminal."""
 NARROWEST = 12
+SHARE = 32
+"""Columns of the terminal for which a name makes others go; beyond them it is cut instead."""
 MOST_GONE = 8
 GAP = 2
 
@@ -44,8 +46,12 @@ def narrowed(table: Table, width: int) -> Table:
 
 
 def _fitting(table: Table, width: int) -> list[int]:
-    """The columns that fit: those of rank 0 anyway, of others those of the least rank first."""
+    """The columns that fit: those of rank 0 anyway, of others those of the least rank first.
+
+    Names that can be cut take no more than their share.
+    """
     wide = [_column(table.heads, table.rows, at) + GAP for at in range(len(table.heads))]
+    wide = [min(size, SHARE) if head.words else size for size, head in zip(wide, table.heads, strict=True)]
     kept = [at for at, head in enumerate(table.heads) if head.rank == 0]
     for at in sorted(range(len(wide)), key=lambda at: (table.heads[at].rank, at)):
         if at not in kept and sum(wide[each] for each in kept) + wide[at] - GAP <= width:
@@ -155,10 +161,6 @@ TEX = {
     "[": "{[}",
     "]": "{]}",
     "*": "{*}",
-    "-": "{-}",
-    "?": "{?}",
-    "!": "{!}",
-    ",": "{,}",
     "±": r"$\pm$",
     "–": r"\textendash{}",
     "…": r"\ldots{}",
@@ -166,14 +168,15 @@ TEX = {
 }
 """What LaTeX reads otherwise than it is written, and how to write it so that it is shown.
 
-A bracket or a star after the end of a row would be an option of that, and -- ?` !` ,, are ligatures.
+A bracket or a star after the end of a row would be an option of that.
 """
 NUMBER = re.compile(r"(?<![\w.])[-+]\.?\d[\d.]*(e[-+]?\d+)?(?![\w.])")
 
 
 def tex(text: str) -> str:
     """Text that LaTeX shows as it is."""
-    return "".join(TEX.get(letter, letter) for letter in plain(text, 1000))
+    shown = "".join(TEX.get(letter, letter) for letter in plain(text, 1000))
+    return re.sub(r"([-,])(?=\1)", r"{\1}", shown)  # -- and ,, are one sign each
 
 
 def _tex_number(text: str) -> str:

@@ -11,11 +11,11 @@ from kontrast.results.statistics import FEWEST, RESAMPLES
 from kontrast.text import plain
 
 SAME = {
-    "untrained": "the untrained encoder",
-    "raw": "the raw input",
-    "null": "the truth permuted",
-    "chance": "chance",
-    "ceiling": "the ceiling",
+    "untrained": "of the untrained encoder",
+    "raw": "of the raw input",
+    "null": "with the truth permuted",
+    "chance": "by chance",
+    "ceiling": "at its ceiling",
 }
 MOST_FAULTS = 12
 
@@ -52,11 +52,11 @@ def _constant(results: Results) -> Iterator[str]:
 def _means(results: Results, main: str) -> Iterator[str]:
     seeds = sorted({outcome.seed for outcome in results.outcomes})
     listed = ", ".join(map(str, seeds[:10])) + (f", ... {seeds[-1]}" if len(seeds) > 10 else "")
-    way = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}[direction(main)]
+    way = {1: "More is better", -1: "Less is better", 0: "Neither more nor less is better"}[direction(main)]
     if len(seeds) == 1:
-        yield f"One seed ({listed}): no deviation, and no setting can be told from another. {main}: {way}."
+        yield f"One seed ({listed}): nothing says how far another would stray. {way} of {main}."
     else:
-        yield f"Mean ± standard deviation over seeds (their number); seeds {listed}. {main}: {way}."
+        yield f"Mean ± standard deviation over seeds (how many); seeds {listed}. {way} of {main}."
 
 
 def _compared(results: Results, main: str, found: Sequence[Compared], baseline: Levels) -> Iterator[str]:
@@ -66,25 +66,22 @@ def _compared(results: Results, main: str, found: Sequence[Compared], baseline: 
         return
     differences = [one.difference for one in found if one.difference is not None]
     called = f"the baseline {label(results, baseline)}"
-    if not differences:
-        return
     if not any(one.values for one in differences):
-        yield f"No setting has a seed with a score that {called} has one of too, so nothing can be compared with it."
+        if differences:
+            yield f"No setting shares a seed that has a score with {called}, so nothing is compared with it."
         return
     pairs = [len(one.values) for one in differences if one.holm is not None]
-    if pairs:
-        yield (
-            f"Differences are to {called}, paired by seed; 95 % percentile bootstrap interval of their mean "
-            f"({RESAMPLES:,} resamples); p of the paired t test, Holm-corrected for {len(pairs)} "
-            f"comparison{'s' if len(pairs) > 1 else ''} of this column. The verdict is that of p at a family-wise .05."
-        )
-        if min(pairs) < 6:
-            yield (
-                f"A bootstrap interval over {min(pairs)} seeds is coarse: it cannot leave the range of the "
-                "differences, and may exclude zero where the test, which allows for so few, tells nothing apart."
-            )
-    if len(pairs) < len(differences):
-        yield f"Below {FEWEST} seeds that are shared with {called} there is neither interval nor test."
+    if not pairs:
+        yield f"Differences to {called} are paired by seed; of fewer than {FEWEST} there is neither interval nor test."
+        return
+    coarse = f"; coarse over {min(pairs)} seeds: it never leaves the range of the differences" if min(pairs) < 6 else ""
+    few = f", none of fewer than {FEWEST} seeds" if len(pairs) < len(differences) else ""
+    yield (
+        f"Differences to {called} are paired by seed, with the 95 % percentile bootstrap interval of their mean "
+        f"({RESAMPLES:,} resamples{coarse}) and p of the paired t test, Holm-corrected for {len(pairs)} "
+        f"comparison{'s' if len(pairs) > 1 else ''}{few}. The verdict is that of p at a family-wise .05, also where "
+        "the interval excludes zero."
+    )
 
 
 def _floors(main: str, found: Sequence[Compared]) -> Iterator[str]:
@@ -94,9 +91,9 @@ def _floors(main: str, found: Sequence[Compared]) -> Iterator[str]:
         values = {one.floors.get(name) for one in found if one.summary.count}
         value = next(iter(values), None)
         if len(values) == 1 and value is not None:
-            same.append(f"{shown(value, form)} of {called}")
+            same.append(f"{shown(value, form)} {called}")
     if same:
-        yield f"Beside it {main} is {', '.join(same)}, for all settings."
+        yield f"For all settings {main} is {', '.join(same)}."
 
 
 def _faults(results: Results, found: Sequence[Compared]) -> Iterator[str]:
@@ -104,17 +101,25 @@ def _faults(results: Results, found: Sequence[Compared]) -> Iterator[str]:
         f"Failed: {label(results, one.levels)}, seed {one.seed}: {plain(one.why or 'no reason is known', 300)}"
         for one in results.failures()
     ]
+    open_cells: dict[tuple[str, Levels], list[int]] = {}
+    for one in results.outcomes:
+        if one.state not in ("done", "failed"):
+            open_cells.setdefault((one.state.capitalize(), one.levels), []).append(one.seed)
+    for levels, seed in missing(results):
+        open_cells.setdefault(("Missing", levels), []).append(seed)
+    faults += [f"{state}: {label(results, levels)}, {_seeds(seeds)}." for (state, levels), seeds in open_cells.items()]
     faults += [
-        f"Not a number: {label(results, one.levels)}, seed{'s' if len(one.summary.lost) > 1 else ''} "
-        f"{', '.join(map(str, one.summary.lost))}; left out of the mean."
+        f"Not a number: {label(results, one.levels)}, {_seeds(one.summary.lost)}; left out of the mean."
         for one in found
         if one.summary.lost
     ]
-    gone = missing(results)
-    faults += [f"Missing: {label(results, levels)}, seed {seed}." for levels, seed in gone]
     yield from faults[:MOST_FAULTS]
     if len(faults) > MOST_FAULTS:
         yield f"And {len(faults) - MOST_FAULTS} more that failed or are missing; format=json has them all."
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _machine(environment: Mapping[str, object]) -> str:

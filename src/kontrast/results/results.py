@@ -81,8 +81,10 @@ class Results:
             for each in self.columns:
                 if accept(each.lower(), wanted):
                     return each
-        for each in self.columns:  # the metric alone, as in "accuracy" or "r2/mean"
-            if each.lower().partition(": ")[2] == wanted:
+        probe, _, metric = wanted.rpartition(": ")
+        for each in self.columns:  # without the options of the probe, or the metric alone, as in "r2/mean"
+            own, _, measured = each.lower().rpartition(": ")
+            if measured == metric and probe in ("", own.split(" ")[0]):
                 return each
         return parts.choose(name or self.score, self.columns, "score")
 

@@ -100,26 +100,29 @@ def _main(results: Results, name: str, found: Sequence[Compared]) -> Made:
     """The main column, its differences to the baseline, the state of unfinished settings, and the floors."""
     made: Made = [(Column(name), _means(name, found))]
     states = [_state(results, one.levels) for one in found]
-    if any(states):
-        made.append((Column("cells", words=True, rank=1), [Cell(state or "done") for state in states]))
+    for at, (cell, state) in enumerate(zip(made[0][1], states, strict=True)):
+        if state and cell.text == BLANK:
+            made[0][1][at] = Cell(state)
     if any(one.difference is not None for one in found):
         apart = [one.difference for one in found]
         form = digits(one.mean for one in apart if one is not None)
-        verdicts = [_verdict(one, name) for one in apart]
+        verdicts = [verdict_text(one, direction(name)) for one in apart]
         made += [
             (
-                Column("difference", rank=2),
+                Column("difference", rank=1),
                 [Cell(shown(None if one is None else one.mean, form, sign=True)) for one in apart],
             ),
-            (Column("95 % interval", rank=4), [Cell(_interval(one, form)) for one in apart]),
-            (Column("p (Holm)", rank=3), [Cell(probability(None if one is None else one.holm)) for one in apart]),
+            (Column("95 % interval", rank=5), [Cell(interval_text(one, form)) for one in apart]),
+            (Column("p (Holm)", rank=4), [Cell(probability(None if one is None else one.holm)) for one in apart]),
             (Column("verdict", words=True, rank=2), [Cell(verdict) for verdict in verdicts]),
         ]
+    if any(states):
+        made.append((Column("cells", words=True, rank=3), [Cell(state or "done") for state in states]))
     for floor, head in FLOORS.items():
         values = [one.floors.get(floor) for one in found]
         if len({*values}) > 1:
             form = digits([*values, *(one.summary.mean for one in found)])
-            made.append((Column(head, rank=5), [Cell(shown(value, form)) for value in values]))
+            made.append((Column(head, rank=6), [Cell(shown(value, form)) for value in values]))
     return made
 
 
@@ -127,37 +130,41 @@ def _others(results: Results, main: str, columns: Sequence[str]) -> Made:
     names = [results.chosen(name) for name in columns] if columns else [*first_columns(results)]
     others = [name for name in dict.fromkeys(names) if name != main]
     return [
-        (Column(name, rank=1 if columns else 6 + at), _means(name, compare(results, name, ())))
+        (Column(name, rank=1 if columns else 7 + at), _means(name, compare(results, name, ())))
         for at, name in enumerate(others)
     ]
 
 
 def _means(name: str, found: Sequence[Compared]) -> list[Cell]:
-    """Means with their deviations and counts, the best of them strong."""
+    """Means with their deviations and counts, the best of those over the most seeds strong."""
     form = digits(one.summary.mean for one in found)
-    texts = [_mean(one.summary, form) for one in found]
-    way, known = direction(name), [one.summary.mean for one in found if one.summary.mean is not None]
-    best = max((value * way for value in known), default=None) if len(known) > 1 and way else None
+    texts = [mean_text(one.summary, form) for one in found]
+    way, most = direction(name), max(one.summary.count for one in found)
+    known = [None if one.summary.count < most else one.summary.mean for one in found]
+    best = max((value * way for value in known if value is not None), default=None)
+    told = best is not None and way != 0 and sum(one.summary.count > 0 for one in found) > 1
     return [
-        Cell(text, best is not None and one.summary.mean is not None and one.summary.mean * way == best)
-        for text, one in zip(texts, found, strict=True)
+        Cell(text, told and value is not None and value * way == best) for text, value in zip(texts, known, strict=True)
     ]
 
 
-def _mean(summary: Summary, form: str) -> str:
+def mean_text(summary: Summary, form: str) -> str:
+    """A mean, its deviation, and how many seeds it is of: "0.872 ± 0.002 (3)"."""
     if summary.mean is None:
         return "not a number" if summary.lost else BLANK
     spread = "" if summary.deviation is None else f" ± {shown(summary.deviation, form)}"
     return f"{shown(summary.mean, form)}{spread} ({summary.count})"
 
 
-def _verdict(one: Difference | None, name: str) -> str:
+def verdict_text(one: Difference | None, way: int) -> str:
+    """What is said of a setting beside the baseline, or of that itself."""
     if one is None:
         return "baseline"
-    return one.verdict(direction(name)) if one.values else "no shared seed"
+    return one.verdict(way) if one.values else "no shared seed"
 
 
-def _interval(one: Difference | None, form: str) -> str:
+def interval_text(one: Difference | None, form: str) -> str:
+    """The interval of a difference, with the signs of its ends."""
     if one is None or one.low is None or one.high is None:
         return BLANK
     return f"[{shown(one.low, form, sign=True)}, {shown(one.high, form, sign=True)}]"
@@ -168,8 +175,8 @@ def _state(results: Results, levels: Levels) -> str:
     seeds = {one.seed for one in results.outcomes}
     states = [one.state for one in results.outcomes if one.levels == levels]
     states += ["missing"] * (len(seeds) - len(states))
-    counted = {state: states.count(state) for state in dict.fromkeys(states)}
-    return "" if [*counted] == ["done"] else ", ".join(f"{count} {state}" for state, count in counted.items())
+    counted = {state: states.count(state) for state in dict.fromkeys(states) if state != "done"}
+    return ", ".join(f"{count} {state}" for state, count in counted.items())
 
 
 def _without(results: Results) -> Table:

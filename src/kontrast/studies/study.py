@@ -42,11 +42,11 @@ class Ask(NamedTuple):
 class Study:
     """A question, the settings that answer it, the seeds, and what the runs are asked.
 
-    `given` are fields that all experiments share unless their setting says otherwise, of the method named. `ask` are words of `kontrast probe`: probes,
-    tunings and their options, as in ("linear", "knn", "knn.k=50", "fraction=.01,.1,1"); none are those that the data
-    allow. `score` is the column that answers the question, as in "Linear: accuracy" or its beginning, `baseline` the
-    levels of the setting that others are compared with (the first, if none), and `reading` how to read the answer.
-    `command` repeats it.
+    `given` are fields that all experiments share unless their setting says otherwise, of the method named. `ask` are
+    words of `kontrast probe`: probes, tunings and their options, as in ("linear", "knn", "knn.k=50",
+    "fraction=.01,.1,1"); none are those that the data allow. `score` is the column that answers the question, as in
+    "Linear: accuracy" or its beginning, `baseline` the levels of the setting that others are compared with (the first,
+    if none), and `reading` how to read the answer. `command` repeats it.
 
     A value may have the word {seed} in it, which is the seed of the cell: data.seed={seed} draws other data for each.
     """

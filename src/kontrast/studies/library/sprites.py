@@ -22,7 +22,7 @@ PAIRS = {
 study = Study(
     question="Which latents of a sprite can be read from a frozen encoder?",
     method="simclr",
-    given={"data": "Sprites", "data.law": "grid", "steps": "400"},
+    given={"data": "Sprites", "data.law": "grid", "data.size": "32", "steps": "400"},
     settings=grid(Axis("pairs", PAIRS)),
     ask=("recovery", "readout", "layer=feature", "limit=10000"),
     score="Recovery: r2/mean",
