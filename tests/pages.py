@@ -15,7 +15,7 @@ from kontrast.augmentations.recipe import SLOTS
 from kontrast.cli import main
 from kontrast.cli.main import COMMANDS
 from kontrast.cli.sweeping import read_sweep
-from kontrast.datasets import Dataset, Masks
+from kontrast.datasets import Dataset, Masks, Rendered
 from kontrast.encoders import Conv
 from kontrast.questions import asked, whereabouts
 from kontrast.studies.values import Listed, read
@@ -27,7 +27,7 @@ BLOCK = re.compile(r"(?:<!-- not run: ([^>]*?) ?-->\n+)?^```(console|bash|python
 INLINE = re.compile(r"`(kontrast [^`]+)`")
 STANDS_FOR = re.compile(r"[A-Z][A-Z_.]*|\.\.\.")
 """What stands for a name of the reader's own in a command, as RUN and FOLDER."""
-MOST = {"steps": 2, "supervised_steps": 2, "rows": 60, "test": 20, "limit": 400, "runs": 2, "finetune.epochs": 1}
+MOST = {"steps": 2, "supervised_steps": 2, "rows": 60, "test": 20, "limit": 400, "runs": 2, "workers": 1, "finetune.epochs": 1}
 """Amounts are cut to these, where a command says more."""
 
 
@@ -148,9 +148,13 @@ def shorter(words):
         given.pop("epochs", None)
         given["steps"] = "2"
         given |= {field: value for field, value in _small(command, named, given).items() if field not in given}
-    fractions = any(field == "fraction" for field in given)
-    if command in ("probe", "compare", "lab", "effects", "search", "sweep") and not fractions:
+    if "fraction" in given:
+        given["fraction"] = ".01"
+        given |= {f"{name}.epochs": "1" for name in ("finetune", "linearsgd") if name in named}
+    elif command in ("probe", "compare", "lab", "effects", "search", "sweep"):
         given.setdefault("limit", str(MOST["limit"]))
+    if command == "data" and "render" in given:
+        given.setdefault("test", str(MOST["test"]))
     return [command, *flags, *(f"{field}={value}" for field, value in given.items())]
 
 
@@ -164,6 +168,8 @@ def _small(command, named, given):
     small = {"encoder.width": "4"} if type(made.encoder) is Conv else {}
     if command == "lab":
         small |= {"supervised_steps": "2"} if "only" not in given else {}
+    if made.batch > 512 or type(made.data) is Rendered:
+        small |= {"batch": "32"}
     return small | ({"data.sequences": "20", "data.test": "0.5"} if type(made.data) is Masks else {})
 
 
