@@ -9,10 +9,10 @@ import pytest
 import torch
 from filelock import FileLock
 
-from kontrast import checkpoints, methods
-from kontrast.cli import catalog, keeping, main
-from kontrast.keeping import keep_scores
+from kontrast import checkpoints, keeping, methods
+from kontrast.cli import catalog, main
 from kontrast.cli.main import COMMANDS
+from kontrast.keeping import keep_scores
 from kontrast.panels import Heat, read_panels
 from kontrast.scores import Score, read_scores
 

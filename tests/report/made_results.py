@@ -60,7 +60,9 @@ def study(
             outcomes.append(Outcome(levels, seed, f"{path}/seed-{seed}", "done", tuple(scores), seconds=120.0))
     for at in range(failed):
         old = outcomes[-1 - 3 * at]
-        outcomes[-1 - 3 * at] = Outcome(old.levels, old.seed, old.path, "failed", why="the loss is not finite at step 40")
+        outcomes[-1 - 3 * at] = Outcome(
+            old.levels, old.seed, old.path, "failed", why="the loss is not finite at step 40"
+        )
     made: dict = {
         "title": "A study",
         "question": "What makes an embedding linearly separable?",
@@ -109,5 +111,8 @@ def changes(**given) -> Results:
 def draws(**given) -> Results:
     rng = np.random.default_rng(1)
     settings = [(f"{10 ** rng.uniform(-4, -2):.3g}", f"{rng.uniform(0.05, 1):.3g}") for _ in range(14)]
-    axes = {name: tuple(dict.fromkeys(levels[at] for levels in settings)) for at, name in enumerate(("optimizer.rate", "objective.temperature"))}
+    axes = {
+        name: tuple(dict.fromkeys(levels[at] for levels in settings))
+        for at, name in enumerate(("optimizer.rate", "objective.temperature"))
+    }
     return study(axes, [0.03, 0.03], 2, settings=settings, **given)

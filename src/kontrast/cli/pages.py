@@ -1,31 +1,27 @@
-"""`kontrast report` and `kontrast demo`: what a run found, as a page."""
+"""`kontrast report` and `kontrast demo`: what runs and studies found, as pages."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from rich.console import Console
-from torch import Tensor
 
 from kontrast import methods, probes
 from kontrast.cli.work import choose_probes, keep_scores, split_words
-from kontrast.draws import Draws
-from kontrast.experiment import Experiment
-from kontrast.report import Record, answer, print_scores, read_run, write_page
+from kontrast.gathering import gather
+from kontrast.report import (
+    Record,
+    answer,
+    conclude,
+    print_scores,
+    write_beside,
+    write_page,
+)
 from kontrast.run import Run
 from kontrast.scores import read_scores
+from kontrast.studies import is_study
+from kontrast.studies.answers import write_answers
 from kontrast.training import train
-
-MAPPED = 3000
-"""Held-out rows on the map of the embedding."""
-PICTURED = 1000
-"""Rows among which nearest neighbors are shown."""
-PAIRS = 10
-
 
 DEMO = (
     "data=Sprites",
@@ -69,9 +65,9 @@ def demo_command(words: list[str]) -> None:
     )
     run = train(experiment, out, resume=again, console=console)
     console.print("2/3  probe: read every latent off the frozen embedding, on sprites it has not seen")
-    found = run.examine(probes.Recovery(), limit=DEMO_ROWS)
-    keep_scores(run.path, found.scores, found.panels)
-    print_scores(found.scores, Console())
+    asked = run.examine(probes.Recovery(), limit=DEMO_ROWS)
+    keep_scores(run.path, asked.scores, asked.panels)
+    print_scores(asked.scores, Console())
     console.print("3/3  report")
     record = gather(run)
     page = write_page(record, run.path)
@@ -80,62 +76,35 @@ def demo_command(words: list[str]) -> None:
 
 
 def report_command(words: list[str]) -> None:
-    """Write report.html and its figures into the folder of a run; probe it first if its last checkpoint never was."""
+    """Write the page of a run or of a study into its folder, or that of two runs side by side into a file.
+
+    A run whose last checkpoint was never probed is probed first, unless it stands beside another.
+    """
     named, given = split_words(words)
-    if len(named) != 1 or given:
-        raise ValueError("write kontrast report RUN, as in kontrast report runs/simclr")
-    run = Run(named[0])
+    out = given.pop("out", "")
+    if given or len(named) not in (1, 2) or bool(out) != (len(named) == 2):
+        raise ValueError(
+            "write kontrast report RUN, as in kontrast report runs/simclr, kontrast report STUDY, or kontrast report "
+            "RUN RUN out=FILE.html"
+        )
+    if len(named) == 2:
+        left, right = (gather(Run(name)) for name in named)
+        print(write_beside(left, right, out, names=(named[0], named[1])))
+    elif is_study(Path(named[0])):
+        print(conclude(write_answers(named[0])))
+        print(Path(named[0]) / "report.html")
+    else:
+        record, page = run_page(Run(named[0]))
+        print(answer(record))
+        print(page)
+
+
+def run_page(run: Run) -> tuple[Record, Path]:
+    """Write the page of a run into its folder: what it says, and its path. It is probed first if it never was."""
     path, data = run.path / "scores.json", run.experiment.data
     probed = {row.step for row in read_scores(path)} if path.exists() else set()
     if (data.classes or data.factors) and probed != {run.checkpoint().step}:
-        found = run.examine(*choose_probes([], {}, run))
-        keep_scores(run.path, found.scores, found.panels)
+        asked = run.examine(*choose_probes([], {}, run))
+        keep_scores(run.path, asked.scores, asked.panels)
     record = gather(run)
-    print(answer(record))
-    print(write_page(record, run.path))
-
-
-def gather(run: Run) -> Record:
-    """Everything that a run's page shows."""
-    experiment = run.experiment
-    features = run.encode("test", "embedding", limit=MAPPED)
-    shown = next(experiment.data.open("test").chunks(PICTURED, MAPPED)).observations
-    return read_run(
-        run.path,
-        title=f"{experiment.method} on {type(experiment.data).__name__}",
-        command=command(experiment, run.path),
-        embedding=features.values,
-        labels=features.labels,
-        classes=features.classes,
-        latents=features.latents,
-        factors=features.factors,
-        pictures=_pictures(shown),
-        pairs=_pairs(experiment),
-    )
-
-
-def command(experiment: Experiment, out: Path) -> str:
-    """The command line that trains this experiment again."""
-    try:
-        words = methods.words(experiment)
-    except ValueError:
-        return f"kontrast train resume=True out={shlex.quote(str(out))}"
-    return shlex.join(["kontrast", "train", *words, f"out={out}"])
-
-
-def _pairs(experiment: Experiment) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    draws = Draws(experiment.seed, 0, experiment.batch)
-    source = experiment.pairing.open(experiment.data)
-    views = experiment.pairing(source.batch(draws), source, draws).views
-    if len(views) < 2 or views[0].shape != views[1].shape:
-        return None
-    return _pictures(views[0][:PAIRS]), _pictures(views[1][:PAIRS])
-
-
-def _pictures(observations: Tensor) -> NDArray[np.uint8]:
-    """uint8 [n, h, w, c] of pictures, and vectors as they are."""
-    if observations.ndim == 2:
-        return observations.numpy()
-    if observations.dtype != torch.uint8:
-        observations = (observations.clamp(0, 1) * 255).round().to(torch.uint8)
-    return observations.permute(0, 2, 3, 1).numpy()
+    return record, write_page(record, run.path)

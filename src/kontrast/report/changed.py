@@ -42,7 +42,7 @@ def maps(results: Results, column: str) -> Iterator[Drawing]:
     if results.baseline not in results.settings:
         return
     for at, head in enumerate(several[:MOST_MAPS]):
-        rows = _rows(results, groups[head])
+        rows = {name: row for name, row in _rows(results, groups[head]).items() if any(x.each for x in row)}
         if rows:
             yield _map(results, head, groups[head], rows, f"things-{at}")
 

@@ -51,7 +51,7 @@ def curves(metrics: Sequence[Mapping[str, object]]) -> list[Drawing]:
     for at, row in enumerate(metrics):
         step = row.get("step", at)
         for key, value in row.items():
-            if key not in ("step", "epoch") and _numeric(value) and _numeric(step):
+            if key not in ("step", "epoch") and numeric(value) and numeric(step):
                 group, _, part = key.partition("/")
                 groups.setdefault(group, {}).setdefault(part, []).append((float(step), float(value)))  # type: ignore[arg-type]
     if not any(value for points in groups.get("alarm", {}).values() for _, value in points):
@@ -61,7 +61,8 @@ def curves(metrics: Sequence[Mapping[str, object]]) -> list[Drawing]:
     return [_over_steps(at, name, groups[name]) for at, name in enumerate(names[:MOST_CURVES])]
 
 
-def _numeric(value: object) -> bool:
+def numeric(value: object) -> bool:
+    """Whether a value of metrics.jsonl is a number, whole or not."""
     return isinstance(value, float) or (isinstance(value, int) and type(value) is int and abs(value) < 10**300)
 
 
@@ -96,7 +97,7 @@ def _smoothed(
     if faint or not smooth:
         axes.plot(x[few], y[few], color=color, linewidth=1.6, alpha=0.22 if smooth else 1, label=None, **single)
     if smooth:
-        axes.plot(x[few], _rolling(y)[few], color=color, linewidth=1.8)
+        axes.plot(x[few], rolling(y)[few], color=color, linewidth=1.8)
 
 
 def _steps(axes: Axes, logarithmic: bool) -> None:
@@ -109,7 +110,7 @@ def _steps(axes: Axes, logarithmic: bool) -> None:
     ticks(axes.yaxis, logarithmic)
 
 
-def _rolling(y: NDArray[np.float64]) -> NDArray[np.float64]:
+def rolling(y: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean over a fortieth of the curve around each point; shorter windows at the ends, gaps left out."""
     half, seen = max(1, len(y) // 80), np.isfinite(y)
     total = np.concatenate([[0.0], np.cumsum(np.where(seen, y, 0.0))])

@@ -63,6 +63,7 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
         look: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4.5, "color": color}
         look |= {"elinewidth": 0.8, "ecolor": (color, 0.45)}
         axes.errorbar(x, y, xerr=errors[0], yerr=errors[1], label=caption(group, 26), **look)
+    axes.margins(0.08)
     axes.set(xlabel=plain(scatter.x, 60), ylabel=plain(scatter.y, 44))
     ticks(axes.xaxis, scatter.logarithmic)
     if scatter.logarithmic:

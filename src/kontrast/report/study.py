@@ -9,16 +9,19 @@ from kontrast.files import write_whole
 from kontrast.report.document import address, check_folder, inlined, linked, render, write_figures
 from kontrast.report.figures import style
 from kontrast.report.record import flat
-from kontrast.report.seeds import say, setting_name
+from kontrast.report.seeds import say, setting_name, settled
 from kontrast.report.studied import figures
 from kontrast.report.verdict import besides, conclude
 from kontrast.results import Levels, Outcome, Results
+from kontrast.results.effects import effects
 from kontrast.results.tables import Cell, Column, table
 from kontrast.text import plain
 
 MOST_ROWS, MOST_FAILED, MOST_PROTOCOLS = 400, 50, 60
 LONG = 2000
 """Letters of a text of the study's own."""
+STATES = "cells"
+"""The column of a table that the links to runs stand for here."""
 ELSEWHERE = ("Again: ", "Machine: ", "Failed: ")
 """How notes of a table begin that the page says in a place of its own."""
 
@@ -29,18 +32,20 @@ def write_study(results: Results, folder: Path | str) -> Path:
     Runs are linked where their folders are there: to the page of each, or the folder of one that has none. The same
     results and folders give the same bytes. The page runs nothing and loads nothing: its policy forbids both.
     """
-    folder = Path(folder)
+    folder, found = Path(folder), settled(results)
     check_folder(folder)
     with style():
-        drawings = figures(results)
+        drawings = figures(found)
     write_figures(folder, drawings)
     page = folder / "report.html"
-    text = render("study.html.jinja", figures=[inlined(drawn) for drawn in drawings], **_shown(results, folder))
+    text = render(
+        "study.html.jinja", figures=[inlined(drawn) for drawn in drawings], **_shown(found, besides(results), folder)
+    )
     write_whole(page, text.encode())
     return page
 
 
-def _shown(results: Results, folder: Path) -> dict[str, Any]:
+def _shown(results: Results, beside: list[str], folder: Path) -> dict[str, Any]:
     title = plain(results.title, 120) or "A study"
     counted, score = results.counted(), results.chosen() if results.columns else ""
     unfinished = len(results.outcomes) > counted["done"]
@@ -49,9 +54,10 @@ def _shown(results: Results, folder: Path) -> dict[str, Any]:
         "title": title,
         "question": plain(results.question, 300) or title,
         "answer": conclude(results),
-        "besides": besides(results),
+        "besides": beside,
         "command": plain(results.command, 4000),
         "progress": [(state, count) for state, count in counted.items() if count] if unfinished else [],
+        "progress_title": "Progress" if counted["running"] or counted["waiting"] else "Cells that failed",
         "total": len(results.outcomes),
         "failed": failed[:MOST_FAILED],
         "unfailed": len(failed[MOST_FAILED:]),
@@ -60,6 +66,7 @@ def _shown(results: Results, folder: Path) -> dict[str, Any]:
         "protocols": _protocols(results),
         "environment": {plain(key, 60): plain(value, 400) for key, value in flat(results.environment).items()},
         "score": say(score) if score else "",
+        "effects": _effects(results),
         **_table(results, folder),
     }
 
@@ -82,7 +89,7 @@ def _table(results: Results, folder: Path) -> dict[str, Any]:
         cells.setdefault(outcome.levels, []).append(_cell(results, outcome, folder))
     rows: list[dict[str, Any]] = [
         {
-            "cells": [_said(cell, head) for cell, head in zip(row, made.heads, strict=True)],
+            "cells": [_said(cell, head) for cell, head in zip(row, made.heads, strict=True) if head.head != STATES],
             "runs": cells[levels],
             "baseline": levels == results.baseline,
         }
@@ -92,13 +99,23 @@ def _table(results: Results, folder: Path) -> dict[str, Any]:
     notes = [plain(note, 900) for note in made.notes if note != own and not note.startswith(ELSEWHERE)]
     if len(rows) > MOST_ROWS:
         notes.insert(0, f"The first {MOST_ROWS} of {len(rows)} settings; table.csv has them all.")
-    heads = [{"head": _head(head.head), "words": head.words} for head in made.heads]
+    heads = [{"head": _head(head.head), "words": head.words} for head in made.heads if head.head != STATES]
     return {
         "heads": heads,
         "rows": rows[:MOST_ROWS],
         "notes": notes,
-        "runs": any(run["address"] for row in rows for run in row["runs"]),
+        "runs": any(run["address"] or run["state"] != "done" for row in rows for run in row["runs"]),
     }
+
+
+def _effects(results: Results) -> dict[str, Any] | None:
+    """The table of what each axis does alone, where several vary."""
+    made = effects(results)
+    if made is None:
+        return None
+    rows = [[_said(cell, head) for cell, head in zip(row, made.heads, strict=True)] for row in made.rows]
+    heads = [{"head": _head(head.head), "words": head.words} for head in made.heads]
+    return {"title": made.title, "heads": heads, "rows": rows[:MOST_ROWS], "notes": made.notes}
 
 
 def _said(cell: Cell, head: Column) -> dict[str, Any]:

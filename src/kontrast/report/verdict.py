@@ -6,17 +6,19 @@ import math
 from statistics import fmean
 
 from kontrast.report.effects import signed
-from kontrast.report.seeds import last, level_name, reach, say, setting_name, varied
+from kontrast.report.seeds import last, level_name, reach, say, setting_name, settled, varied
 from kontrast.results import Results
 from kontrast.results.compared import Compared, compare, main_effects
 from kontrast.results.numbers import digits, direction, probability, shown
 from kontrast.results.statistics import FEWEST
+from kontrast.text import plain
 
 FLOORS = {"untrained": "an untrained encoder has", "raw": "the raw input has", "chance": "chance is"}
 
 
 def conclude(results: Results) -> str:
     """The answer in one line: which setting is best by the main score, and by how much over the baseline."""
+    results = settled(results)
     rows = _rows(results)
     if not rows:
         return f"No cell has a score yet: {_states(results)}."
@@ -46,16 +48,18 @@ def conclude(results: Results) -> str:
 
 def besides(results: Results) -> list[str]:
     """What to know beside the answer: how much each axis matters, how few seeds there are, what failed."""
-    rows, said = _rows(results), list[str]()
+    named, results = results.score, settled(results)
+    rows, said, count = _rows(results), list[str](), results.counted()
+    if named and results.columns and results.score.partition(": ")[0].lower() != named.partition(": ")[0].lower():
+        said.append(f"No column is called {plain(named, 80)}; {say(results.score)} stands for it.")
     if rows:
-        said += [text for text in (_axes(results), _few(rows), _ahead(results, rows)) if text]
-    count, total = results.counted(), len(results.outcomes)
+        said += [_few(rows), _ahead(results, rows)]
     if count["failed"]:
         verb = "cell failed and is" if count["failed"] == 1 else "cells failed and are"
-        said.append(f"{count['failed']} of {total} {verb} left out of every mean.")
-    if count["running"] or count["waiting"]:
+        said.append(f"{count['failed']} of {len(results.outcomes)} {verb} left out of every mean.")
+    if rows and (count["running"] or count["waiting"]):
         said.append(f"The study is not finished: {_states(results)}.")
-    return said
+    return [text for text in (_axes(results) if rows else "", " ".join(filter(None, said))) if text]
 
 
 def _rows(results: Results) -> list[Compared]:
@@ -103,8 +107,9 @@ def _apart(one: Compared, way: int, whom: str, family: int) -> str:
         return f"{text} over {count} seed{'s' if count > 1 else ''}, too few to tell it from chance"
     ends = ", ".join(signed(end, form) for end in (found.low, found.high) if end is not None)
     p = probability(found.holm)
+    p = p if p.startswith("<") else f"=\u00a0{p}"
     among = f" over {family} comparisons" if family > 1 else ""
-    test = f"[{ends}] over {count} seeds, p {p if p.startswith('<') else f'= {p}'} by Holm{among}"
+    test = f"[{ends}] over {count} seeds, p\u00a0{p} by Holm{among}"
     verdict = {"better": "better", "worse": "worse"}.get(found.verdict(way), "not told apart")
     return f"{text} {test}: {verdict}"
 

@@ -21,7 +21,7 @@ study = Study(
         "data.size": "32",
         "data.shapes": "heart",
         "batch": "128",
-        "steps": "300",
+        "steps": "200",
         "epochs": "None",
         "encoder.width": "16",
         f"{RECIPE}.flip": "None",

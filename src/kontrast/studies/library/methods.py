@@ -8,7 +8,7 @@ METHODS = ("simclr", "supcon", "barlow_twins", "simsiam", "vicreg", "byol")
 study = Study(
     question="Which method learns most from the same pictures in the same time?",
     method="simclr",
-    given={"data": "FashionMNIST", "epochs": "1"},
+    given={"data": "FashionMNIST", "epochs": "0.5"},
     settings=grid(Axis.of("method", *METHODS)),
     ask=("linear", "knn", "limit=10000"),
     score="Linear: accuracy",

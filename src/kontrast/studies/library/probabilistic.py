@@ -9,7 +9,7 @@ study = Study(
     given={"data": "FashionMNIST", "epochs": "0.5"},
     settings=grid(
         Axis("loss", {"NT-Xent": {"method": "simclr"}, "latent classes": {"method": "probabilistic"}}),
-        Axis.of("objective.temperature", 0.1, 0.5, 1.0, 2.0),
+        Axis.of("objective.temperature", 0.1, 0.5, 1.0),
     ),
     ask=("linear", "uncertainty", "limit=3000"),
     score="Linear: accuracy",

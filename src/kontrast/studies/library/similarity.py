@@ -13,7 +13,6 @@ RECIPE = "pairing.recipe"
 AUGMENTATIONS = {
     "all four": {},
     "without crop": {f"{RECIPE}.crop": "None"},
-    "without color": {f"{RECIPE}.jitter": "None", f"{RECIPE}.grayscale": "None"},
     "all eight": {
         f"{RECIPE}.brightness": "Brightness",
         f"{RECIPE}.standardize": "Standardize",

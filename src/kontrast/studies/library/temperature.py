@@ -7,10 +7,10 @@ study = Study(
     question="Which temperature does SimCLR want, and does that depend on the batch?",
     method="simclr",
     given={"data": "FashionMNIST", "epochs": "0.5"},
-    settings=grid(Axis.of("batch", 64, 256, 1024), Axis.of("objective.temperature", 0.1, 0.2, 0.5, 1.0)),
+    settings=grid(Axis.of("batch", 128, 512), Axis.of("objective.temperature", 0.1, 0.2, 0.5, 1.0)),
     ask=("linear", "knn", "limit=5000"),
     score="Linear: accuracy",
-    baseline={"batch": "256", "objective.temperature": "0.5"},
+    baseline={"batch": "128", "objective.temperature": "0.5"},
     reading=(
         "Every cell sees the same number of pictures, so a batch four times as large takes a quarter of the steps, at "
         "the same learning rate. A low temperature pushes the nearest negatives alone; a high one all of them alike."

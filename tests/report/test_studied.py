@@ -1,0 +1,139 @@
+"""Which figures a study has, by what varied; and the numbers behind them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_results import changes, draws, grid, similarities, study, temperatures
+
+from kontrast.report import changed, seeds, studied
+from kontrast.report.scatter import Scatter, rank_correlation
+from kontrast.report.seeds import Center
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What would be drawn, as (kind, name, value), without drawing it."""
+    found = []
+
+    def record(kind):
+        return lambda *given: found.append((kind, given[-1], given)) or found[-1]
+
+    for name in ("draw_bars", "draw_facets", "draw_heat", "draw_scatter", "draw_effects"):
+        monkeypatch.setattr(studied, name, record(name))
+    monkeypatch.setattr(changed, "draw_heat", record("draw_heat"))
+
+    def of(results):
+        found.clear()
+        return [(kind.removeprefix("draw_"), name) for kind, name, _ in studied.figures(results)]
+
+    of.found = found
+    return of
+
+
+def test_figures_follow_from_what_varied(drawn):
+    things = [("heat", "things-0")]
+    beside = [("scatter", "scatter-0")]
+    assert drawn(similarities()) == [("bars", "score"), ("effects", "differences"), *things, *beside]
+    assert drawn(changes()) == [("bars", "score"), ("effects", "differences"), *things, *beside]
+    assert drawn(temperatures()) == [("facets", "score"), ("heat", "grid"), *beside]
+    assert drawn(grid()) == [("effects", "effects"), ("facets", "score"), *things, *beside]
+    over = [("scatter", "by-optimizer.rate"), ("scatter", "by-objective.temperature")]
+    assert drawn(draws()) == [("bars", "score"), *over, *beside]
+    assert drawn(study({"batch": ("64", "128", "256")}, [0.1])) == [("facets", "score")]
+    assert drawn(replace(similarities(), outcomes=())) == []
+    named = similarities()
+    object.__setattr__(named, "scatter", ("Recovery: r2/scale", "Recovery: r2/shape"))
+    assert drawn(named)[-2:] == [("scatter", "scatter-0"), ("scatter", "scatter-1")]
+
+
+def test_curves_go_along_numbers_and_names_along_the_most_levels(drawn):
+    drawn(temperatures())
+    facets = drawn.found[0][2][0]
+    assert facets.numbers == (0.05, 0.1, 0.2, 0.5, 1, 2)
+    assert facets.logarithmic
+    assert facets.colors == ("batch 64", "batch 128", "batch 256", "batch 512")
+    drawn(grid())
+    facets = drawn.found[1][2][0]
+    assert facets.facets == ("norm on", "norm off")
+    assert facets.colors == ("Cosine", "Euclidean", "Mahalanobis")
+    assert facets.rows[0] == "none" and not facets.numbers
+    assert len(facets.values) == 42
+
+
+def test_things_are_differences_to_the_baseline_seed_by_seed(drawn):
+    made = similarities()
+    drawn(made)
+    panel = drawn.found[2][2][0]
+    assert panel.center == 0
+    assert panel.rows == ("Euclidean", "Mahalanobis", "Dot", "Laplace")
+    assert [name.partition(" (")[0] for name in panel.columns] == [
+        "shape",
+        "scale",
+        "orientation",
+        "position x",
+        "position y",
+    ]
+    euclidean, cosine = (made.of((name,), "Recovery: r2/scale") for name in ("Euclidean", "Cosine"))
+    expected = [euclidean[seed].value - cosine[seed].value for seed in range(3)]
+    assert panel.values[0][1] == pytest.approx(np.mean(expected))
+    assert panel.low[0][1] >= min(expected) - 1e-12
+
+
+def test_with_three_axes_levels_stand_for_settings(drawn):
+    drawn(grid())
+    panel = drawn.found[2][2][0]
+    assert panel.rows == ("Euclidean", "Mahalanobis", "norm off", "crop", "flip", "rotate", "blur", "noise", "all")
+
+
+def test_an_axis_alone_is_what_was_put_in():
+    made = study({"a": ("x", "y"), "b": ("p", "q", "r")}, [0.1, 0.0], noise=0.0)
+    found = seeds.alone(made, "a", "Linear: accuracy")
+    first = next(score.value for score in made.of(("x", "p"), "Linear: accuracy").values())
+    second = next(score.value for score in made.of(("y", "p"), "Linear: accuracy").values())
+    assert found["x"].value == pytest.approx((first - second) / 2)
+    assert found["x"].value == pytest.approx(-found["y"].value)
+    assert seeds.reach(made, "a", "Linear: accuracy") == pytest.approx(abs(first - second))
+    assert math.isnan(seeds.reach(draws(), "optimizer.rate", "Linear: accuracy"))
+
+
+@pytest.mark.parametrize(
+    ("levels", "numbers", "logarithmic"),
+    [
+        (["0.1", "0.2", "0.5", "1"], True, True),
+        (["64", "128", "256"], True, True),
+        (["1", "2", "3", "4", "5"], True, False),
+        (["0", "1", "10"], True, False),
+        (["-1", "1", "100"], True, False),
+        (["1", "2"], False, False),
+        (["1", "nan", "3"], False, False),
+        (["1", "two", "3"], False, False),
+        (["1", "1", "1"], False, False),
+    ],
+)
+def test_numbers_and_factors_are_told(levels, numbers, logarithmic):
+    found = seeds.numeric(levels)
+    assert (found is not None) == numbers
+    if found:
+        assert seeds.geometric(found) == logarithmic
+
+
+def test_names_of_settings_say_what_varies():
+    made = grid()
+    assert seeds.setting_name(made, ("Cosine", "on", "crop")) == "Cosine · norm on · crop"
+    assert seeds.level_name(made, "objective.similarity", "") == "similarity"
+    both = replace(made, axes={"a.rate": ("1",), "b.rate": ("2",)})
+    assert seeds.last("a.rate", both) == "a.rate"
+
+
+def test_rank_correlation():
+    def at(x):
+        return Center(x, math.nan, math.nan, (x,))
+
+    pairs = tuple((at(x), at(y)) for x, y in ((1, 10), (2, 30), (3, 20), (4, 40)))
+    assert rank_correlation(Scatter("t", "x", "y", ("a",) * 4, pairs)) == pytest.approx(0.8)
+    assert math.isnan(rank_correlation(Scatter("t", "x", "y", ("a",) * 3, pairs[:3])))
+    assert math.isnan(rank_correlation(Scatter("t", "x", "y", ("a",) * 4, tuple((at(1), y) for _, y in pairs))))
