@@ -1,4 +1,4 @@
-"""Random search: what is drawn, what is trained, what happens to failures, and how settings are ranked."""
+"""Random search: what is trained, what happens to failures, and how settings are ranked."""
 
 import json
 
@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from kontrast import comparing, probes
-from kontrast.cli import main
-from kontrast.lab import search as searching
-from kontrast.studies.values import Listed, Span, drawn, read
+from kontrast.cli import main, searching
 from kontrast.lab.ranking import Search, Setting
 from kontrast.lab.search import Plan, search
 from kontrast.run import Run
+from kontrast.studies import Executor, cell
+from kontrast.studies.values import Listed, Span
 
 QUIET = Console(quiet=True)
 FIXED = {
@@ -25,61 +25,34 @@ FIXED = {
 }
 
 
+class Here(Executor):
+    """Cells in this process, one after the other."""
+
+    def width(self, cells):
+        return 1
+
+    def __call__(self, tasks, look):
+        for task in tasks:
+            cell.perform(task)
+
+
+HERE = Here()
+
+
 def plan(out, **changes):
     varied = {"steps": Listed(("2", "6")), "optimizer.rate": Span(1e-4, 1e-2, log=True)}
     return Plan("inversion", FIXED, **{"varied": varied, "seeds": (0, 1), "out": out, "runs": 2, **changes})
 
 
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("a", None),
-        ("../data", None),
-        ("1e-3", None),
-        ("a,b,c", Listed(("a", "b", "c"))),
-        ("[4,4],[8]", Listed(("4,4", "8"))),
-        ("[4,4]", Listed(("4,4",))),
-        ("0..3", Listed(("0", "1", "2", "3"))),
-        ("-1..1", Listed(("-1", "0", "1"))),
-        ("0.1..0.9", Span(0.1, 0.9)),
-        ("log:1e-4..1", Span(1e-4, 1.0, log=True)),
-        ("2.0..2.0", Listed(("2.0",))),
-    ],
-)
-def test_cells_are_read(text, values):
-    assert read("field", text) == values
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [("3..1", "write f=1..3"), ("log:0..1", "no logarithm"), ("0..9999999", "too many")]
-)
-def test_spans_that_mean_nothing_are_refused(text, said):
-    with pytest.raises(ValueError, match=said):
-        read("f", text)
-
-
-def test_draws_are_distinct_and_follow_their_law():
-    varied = {"a": Listed(("1", "2", "3")), "b": Listed(("x", "y"))}
-    assert sorted(map(str, drawn(varied, 50, 0))) == sorted(str({"a": a, "b": b}) for a in "123" for b in "xy")
-    assert drawn({}, 9, 0) == [{}]
-    spans = {"even": Span(0.0, 2.0), "log": Span(1e-4, 1e-2, log=True)}
-    found = drawn(spans, 2000, 1)
-    assert found[:10] == drawn(spans, 10, 1) != drawn(spans, 10, 2)
-    even, log = (np.array([float(one[name]) for one in found]) for name in spans)
-    assert np.mean(even < 1) == pytest.approx(0.5, abs=0.05)
-    assert np.mean(log < 1e-3) == pytest.approx(0.5, abs=0.05)
-    assert even.min() >= 0 and even.max() <= 2 and log.min() >= 1e-4 and log.max() <= 1e-2
-
-
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    return search(plan(tmp_path_factory.mktemp("search") / "out"), limit=150, threads=1, console=QUIET)
+    return search(plan(tmp_path_factory.mktemp("search") / "out"), limit=150, executor=HERE, console=QUIET)
 
 
 def test_settings_are_ranked_by_udr_and_stand_beside_the_truth(found):
     assert [one.udr for one in found.settings] == sorted((one.udr for one in found.settings), reverse=True)
     for one in found.settings:
-        runs = [Run(found.out / f"{one.number:03d}" / f"seed-{seed}") for seed in (0, 1)]
+        runs = [Run(found.out / one.path / f"seed-{seed}") for seed in (0, 1)]
         assert [str(run.experiment.steps) for run in runs] == [one.words["steps"]] * 2
         assert [run.experiment.seed for run in runs] == [0, 1]
         rows = comparing.compare(runs, probes.UDR(), limit=150, baselines=False, cache=False).scores
@@ -100,15 +73,17 @@ def test_what_is_over_is_not_trained_again_and_more_runs_add_to_it(found, monkey
         trained.append(folder.relative_to(found.out).as_posix())
         raise ArithmeticError("the loss is nan\nand more")
 
-    monkeypatch.setattr(searching, "train", refuse)
-    more = search(plan(found.out, runs=3), limit=150, console=QUIET)
-    assert trained == ["002/seed-0", "002/seed-1"]
+    monkeypatch.setattr(cell, "train", refuse)
+    monkeypatch.setattr(cell.traceback, "print_exc", lambda: None)
+    more = search(plan(found.out, runs=3), limit=150, executor=HERE, console=QUIET)
     last = next(one for one in more.settings if one.number == 2)
+    assert trained == [f"{last.path}/seed-0", f"{last.path}/seed-1"]
     assert (last.udr, last.seeds, last.failed) == (None, (), {0: "the loss is nan", 1: "the loss is nan"})
     assert more.settings[-1] == last
-    search(plan(found.out, runs=3), limit=150, console=QUIET)
+    assert {one.path: one.udr for one in found.settings}.items() <= {one.path: one.udr for one in more.settings}.items()
+    search(plan(found.out, runs=3), limit=150, executor=HERE, console=QUIET)
     assert len(trained) == 2
-    search(plan(found.out, runs=3), limit=150, console=QUIET, again=True)
+    search(plan(found.out, runs=3), limit=150, executor=HERE, console=QUIET, again=True)
     assert len(trained) == 4
 
 
@@ -118,10 +93,11 @@ def test_a_signal_is_no_failure(tmp_path, monkeypatch):
         error.status = 143
         raise error
 
-    monkeypatch.setattr(searching, "train", leave)
+    monkeypatch.setattr(cell, "train", leave)
     with pytest.raises(RuntimeError, match="asked to leave"):
-        search(plan(tmp_path / "out"), console=QUIET)
-    assert not (tmp_path / "out" / "search.json").exists()
+        search(plan(tmp_path / "out"), executor=HERE, console=QUIET)
+    assert "settings" not in json.loads((tmp_path / "out" / "search.json").read_text())
+    assert not list((tmp_path / "out").rglob("scores.json"))
 
 
 @pytest.mark.parametrize(
@@ -131,14 +107,14 @@ def test_a_signal_is_no_failure(tmp_path, monkeypatch):
         ({"varied": {"steps": Listed(("2", "7"))}}, "varied is"),
         ({"seeds": (1, 1)}, "different numbers"),
         ({"runs": 0}, "at least one setting"),
-        ({"varied": {"batch": Listed(("1",))}, "out": None}, "at least two things"),
+        ({"varied": {"steps": Listed(("0", "5"))}, "out": None}, "positive length"),
     ],
 )
 def test_bad_plans_are_refused_before_anything_is_trained(found, changes, said, tmp_path):
     changes = {"out": found.out, **changes}
     made = plan(**{**changes, "out": changes["out"] or tmp_path / "out"})
     with pytest.raises(ValueError, match=said):
-        search(made, console=QUIET)
+        search(made, executor=HERE, console=QUIET)
     assert not (tmp_path / "out").exists()
 
 
@@ -149,7 +125,8 @@ def test_agreement_is_the_correlation_of_ranks(tmp_path):
     assert Search(tmp_path, "udr", settings[:2], "").agreement("mcc") is None
 
 
-def test_the_command_says_what_udr_picked(capsys, tmp_path):
+def test_the_command_says_what_udr_picked(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(searching, "read_executor", lambda given: given.pop("executor.threads") and HERE)
     fixed = " ".join(f"{name}=[{value}]" if "," in value else f"{name}={value}" for name, value in FIXED.items())
     words = f"search inversion {fixed} steps=2,8 seed=0,1 runs=5 limit=150 select=mcc out={tmp_path}/out threads=1"
     assert main(words.split()) == 0
@@ -157,7 +134,7 @@ def test_the_command_says_what_udr_picked(capsys, tmp_path):
     out = " ".join(shown.out.split())
     assert "setting steps UDR MCC R² seeds" in out
     assert "UDR picks setting" in out
-    assert "2 of 2 settings" in out and "best first by mcc" in out
+    assert "2 settings drawn" in out and "best first by mcc" in out
     assert main(words.replace("select=mcc", "select=mc").split()) == 2
     assert "did you mean 'mcc'" in capsys.readouterr().err
     assert main(["search"]) == 2

@@ -67,7 +67,8 @@ COMMANDS = {
         "sweeping",
         "a grid of experiments in one command, answered by a table and a page",
         "kontrast sweep METHOD[,METHOD ...]|STUDY|FILE.py [field=value ...] field=a,b,c field=0.1..0.9:5 [seed=0..2] "
-        "[--each field=value ...] [zip=a+b] [samples=N] [ask=linear,knn] [probe.field=value ...] [score=NAME] "
+        "[--each field=value ...] [zip=a+b] [samples=N [search_seed=N]] [search=optuna [at_once=N]] "
+        "[ask=linear,knn] [probe.field=value ...] [score=NAME] "
         "[baseline=field=value] [out=FOLDER] [--dry-run] [--executor local|slurm] [executor.field=value ...] "
         "[again=True] [device=NAME] [compile=True]",
     ),

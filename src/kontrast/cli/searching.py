@@ -11,11 +11,13 @@ from rich.text import Text
 
 from kontrast import methods, parts
 from kontrast.cli.laboratory import read_seeds
+from kontrast.cli.sweeping import read_executor
+from kontrast.cli.varying import check_once, split
 from kontrast.lab.ranking import UNLABELED, Search, Setting
 from kontrast.lab.search import Plan, search
 from kontrast.probes import Probe
 from kontrast.questions import asked
-from kontrast.studies.values import Listed, Values, read
+from kontrast.studies import Executor
 from kontrast.words import split_words, truth, whole_number
 
 USAGE = "kontrast search METHOD field=a,b,c field=0.1..0.9 field=log:1e-4..1e-2 seed=0..4 runs=12 out=FOLDER"
@@ -27,25 +29,25 @@ def search_command(words: list[str]) -> None:
     named, given = split_words(words)
     if len(named) != 1:
         raise ValueError(f"say which method: {USAGE}")
-    where: dict[str, Any] = {field: given.pop(field) for field in ("device",) if field in given}
-    where |= {field: whole_number(field, given.pop(field)) for field in ("limit", "threads") if field in given}
+    check_once(words)
+    where: dict[str, Any] = {"device": given.pop("device", None)}
+    where |= {field: whole_number(field, given.pop(field)) for field in ("limit",) if field in given}
     where |= {field: truth(given.pop(field, "False"), field) for field in ("compile", "again")}
-    where["select"] = _select(given)
+    where |= {"select": _select(given), "executor": _executor(given)}
     numbers = {
         field: whole_number(field, given.pop(field, usual)) for field, usual in (("runs", "10"), ("search_seed", "0"))
     }
     seeds, out = read_seeds(given.pop("seed", "0..2")), Path(given.pop("out", f"runs/search-{named[0]}"))
-    methods.get(named[0])
-    varied: dict[str, Values] = {}
-    for field in list(given):
-        values = read(field, given[field])
-        if isinstance(values, Listed) and len(values.values) == 1:
-            given[field] = values.values[0]
-        elif values is not None:
-            varied[field] = values
-            given.pop(field)
-    plan = Plan(named[0], given, varied, seeds, out, **numbers)
+    fixed, varied = split(given)
+    plan = Plan(methods.get(named[0]).name, fixed, varied, seeds, out, **numbers)
     print_search(search(plan, console=Console(stderr=True), **where), Console())
+
+
+def _executor(given: dict[str, str]) -> Executor:
+    """Where runs are trained; threads= are those of each."""
+    if "threads" in given:
+        given.setdefault("executor.threads", given.pop("threads"))
+    return read_executor(given)
 
 
 def _select(given: dict[str, str]) -> Probe | None:

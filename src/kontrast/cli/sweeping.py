@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import Any
 from rich.console import Console
 
 from kontrast import methods, parts
+from kontrast.cli.varying import EACH, VARYING, check_commas, check_once, check_size, levels, settings, split
 from kontrast.questions import families
-from kontrast.studies import Axis, Executor, Study, each, grid, paired, settings_of, sweep
-from kontrast.studies.axes import METHOD
+from kontrast.report import conclude
+from kontrast.results import effects, print_table, table
+from kontrast.studies import Executor, Study, sweep
+from kontrast.studies.answers import write_answers
+from kontrast.studies.guided import Guided, search
 from kontrast.studies.library import is_named, load
-from kontrast.studies.values import Listed, Values, drawn, read
+from kontrast.studies.values import Listed, read
 from kontrast.words import built, split_words, truth, whole_number
 
 USAGE = "kontrast sweep METHOD field=a,b,c seed=0..2 out=studies/NAME"
@@ -29,13 +34,35 @@ def sweep_command(words: list[str]) -> None:
     out = Path(given.pop("out", f"studies/{study.title or study.method}"))
     where: dict[str, Any] = {"device": given.pop("device", None)}
     where |= {name: truth(given.pop(name, "False"), name) for name in ("again", "compile")}
-    where["executor"] = _executor(given)
+    where["executor"] = read_executor(given)
     if given:
         raise ValueError(f"{next(iter(given))}= is nothing a sweep knows; {USAGE}")
-    sweep(study, out, console=Console(stderr=True), **where)
+    console = Console(stderr=True)
+    if isinstance(study, Guided):
+        search(study, out, console=console, **where)
+    else:
+        sweep(study, out, console=console, **where)
+    show(out)
 
 
-def _executor(given: dict[str, str]) -> Executor:
+def show(out: Path) -> None:
+    """Write the answers of a study into its folder and print them. RuntimeError where cells failed."""
+    results = write_answers(out)
+    if results.columns:
+        for each in filter(None, (table(results), effects(results))):
+            print_table(each)
+        print(f"\n{conclude(results)}")
+    print(f"The page: {out / 'report.html'}")
+    failed = [*results.failures()]
+    for one in failed:
+        print(f"failed {one.path}: {one.why}", file=sys.stderr)
+    if failed:
+        total = len(results.outcomes)
+        raise RuntimeError(f"{len(failed)} of {total} cells failed; again=True tries them once more")
+
+
+def read_executor(given: dict[str, str]) -> Executor:
+    """Take the executor from the arguments, with its own fields."""
     name = given.pop("executor", "local")
     known = {one.lower(): cls for one, cls in parts.known(Executor).items()}
     own = {field.partition(".")[2]: given.pop(field) for field in list(given) if field.startswith("executor.")}
@@ -46,12 +73,16 @@ def _executor(given: dict[str, str]) -> Executor:
 def read_sweep(words: Sequence[str]) -> tuple[Study, dict[str, str]]:
     """The study that words say, and those of its arguments that say where and how."""
     ahead, behind = _flagged(words)
+    check_once([*ahead, *(word for word in behind if _is_shared(word.partition("=")[0]))])
+    check_once(behind)
     named, given = split_words(ahead)
     unnamed, changes = split_words(behind)
     if len(named) != 1 or unnamed:
         raise ValueError(f"say what to sweep, one method or study: {USAGE}")
-    for field in [field for field in changes if _is_how(field)]:
+    for field in [field for field in changes if _is_shared(field)]:
         given[field] = changes.pop(field)
+    if EACH in words and not changes:
+        raise ValueError(f"{EACH} has no change behind it; write {EACH} batch=64 objective.temperature=0.1,1")
     how = {field: given.pop(field) for field in list(given) if _is_how(field)}
     command = shlex.join(["kontrast", "sweep", *words])
     if is_named(named[0]):
@@ -61,22 +92,24 @@ def read_sweep(words: Sequence[str]) -> tuple[Study, dict[str, str]]:
     texts = {name: given.pop(name) for name in TEXTS if name in given}
     ask = _asking(given)
     seeds = _seeds(given.pop("seed", "0..2"))
-    method, *more = (methods.get(name).name for name in named[0].split(","))
-    axes = [Axis.of(METHOD, method, *more)] if more else []
-    fixed, varied = _split(given)
-    settings = _settings(axes, varied, changes, how)
-    baseline = _levels(how.pop("baseline", ""))
-    texts = {"question": "", **texts}
-    return Study(
-        method=method, settings=settings, seeds=seeds, given=fixed, ask=ask, command=command, baseline=baseline, **texts
-    ), how
+    named = [methods.get(name).name for name in named[0].split(",")]
+    fixed, varied = split(given)
+    found = settings(named, varied, changes, how)
+    said: dict[str, Any] = {"question": "", **texts, "given": fixed, "ask": ask, "command": command}
+    kind = Study if found.searched is None else Guided
+    study = kind(method=named[0], settings=found.settings, seeds=seeds, **said, **(found.searched or {}))
+    check_size(study)
+    check_commas(study, {**given, **changes})
+    return replace(study, baseline=levels(study, how.pop("baseline", ""))), how
 
 
 def _over(study: Study, given: dict[str, str], how: dict[str, str], command: str) -> Study:
     """A study with what the command line says instead: seeds, questions, texts, and fields that all cells share."""
     changes: dict[str, Any] = {name: given.pop(name) for name in TEXTS if name in given}
     if "baseline" in how:
-        changes["baseline"] = _levels(how.pop("baseline"))
+        changes["baseline"] = levels(study, how.pop("baseline"))
+    for field in (field for field in VARYING if field in how):
+        raise ValueError(f"{field}={how[field]}: a study has its own cells; leave it out, or sweep a method")
     if "seed" in given:
         changes["seeds"] = _seeds(given.pop("seed"))
     if ask := _asking(given):
@@ -90,25 +123,21 @@ def _over(study: Study, given: dict[str, str], how: dict[str, str], command: str
     return replace(study, given={**study.given, **given}, command=command, **changes)
 
 
-HOW = (
-    "out",
-    "executor",
-    "device",
-    "again",
-    "compile",
-    "dry_run",
-    "zip",
-    "samples",
-    "search",
-    "search_seed",
-    "baseline",
-)
+HOW = ("out", "executor", "device", "again", "compile", "dry_run", "baseline", *VARYING)
 """Arguments that say how and where."""
-EACH = "--each"
 
 
 def _is_how(field: str) -> bool:
     return field in HOW or field.startswith("executor.")
+
+
+def _is_shared(field: str) -> bool:
+    """Whether an argument is of all cells, also behind --each."""
+    return _is_how(field) or _is_asking(field) or field in (*TEXTS, "seed")
+
+
+def _is_asking(field: str) -> bool:
+    return field == "ask" or field in ASKING or field.partition(".")[0].lower() in families()
 
 
 def _flagged(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -136,7 +165,7 @@ def _flagged(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def _asking(given: dict[str, str]) -> tuple[str, ...]:
     """What is asked: names of probes, their options, and of what rows."""
     names = given.pop("ask", "").replace(",", " ").split()
-    own = [field for field in given if field in ASKING or field.partition(".")[0].lower() in families()]
+    own = [field for field in given if _is_asking(field)]
     return (*names, *(f"{field}={given.pop(field)}" for field in own))
 
 
@@ -146,45 +175,3 @@ def _seeds(text: str) -> tuple[int, ...]:
     if not words:
         raise ValueError(f"seed={text} are no whole numbers; write seed=0..4")
     return tuple(whole_number("seed", word) for word in words)
-
-
-def _split(given: dict[str, str]) -> tuple[dict[str, str], dict[str, Values]]:
-    """Fields with one value, and those with several."""
-    fixed, varied = dict[str, str](), dict[str, Values]()
-    for field, text in given.items():
-        values = read(field, text)
-        if values is None:
-            fixed[field] = text
-        elif isinstance(values, Listed) and len(values.values) == 1:
-            fixed[field] = values.values[0]
-        else:
-            varied[field] = values
-    return fixed, varied
-
-
-def _settings(axes: list[Axis], varied: dict[str, Values], changes: dict[str, str], how: dict[str, str]) -> Any:
-    samples, together = how.pop("samples", None), how.pop("zip", "")
-    if samples is not None:
-        seed = whole_number("search_seed", how.pop("search_seed", "0"))
-        return settings_of(drawn(varied, whole_number("samples", samples), seed))
-    made = {field: _axis(field, values) for field, values in varied.items()}
-    for group in filter(None, together.split(",")):
-        fields = group.split("+")
-        for field in fields:
-            parts.choose(field, made, "field with several values")
-        made[group] = paired(*(made.pop(field) for field in fields))
-    alone = [_axis(field, read(field, text) or Listed((text,))) for field, text in changes.items()]
-    return grid(*axes, *made.values(), *([each(*alone)] if alone else []))
-
-
-def _axis(field: str, values: Values) -> Axis:
-    if not isinstance(values, Listed):
-        raise ValueError(
-            f"{field} has no end of values from {values.low:g} to {values.high:g}; say how many, as in "
-            f"{field}={values.low:g}..{values.high:g}:5, or draw them with samples=20"
-        )
-    return Axis.of(field, *values.values)
-
-
-def _levels(text: str) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)

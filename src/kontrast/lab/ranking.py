@@ -13,7 +13,8 @@ UNLABELED = "udr"
 class Setting:
     """What came of one setting: `scores` are means over seeds, `spread` their standard deviations, by name.
 
-    `udr` is None where fewer than two seeds came to an end; `failed` says why others did not, by seed.
+    `udr` is None where fewer than two seeds came to an end; `failed` says why others did not, by seed. `path` is the
+    folder of its runs below that of the search.
     """
 
     number: int
@@ -23,6 +24,7 @@ class Setting:
     spread: dict[str, float]
     seeds: tuple[int, ...]
     failed: dict[int, str] = field(default_factory=dict)
+    path: str = ""
 
     def value(self, name: str) -> float | None:
         """The UDR, or a score."""

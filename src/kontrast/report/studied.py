@@ -144,7 +144,7 @@ def _differences(results: Results, column: str, order: list[Levels]) -> Iterator
         title = f"{say(column)}, less that of {base}"
         note = f"Each seed against the same seed of {base}."
         note += f" {PAIRED}" if any(math.isfinite(x.low) for x in known.values()) else ""
-        yield draw_effects(title, f"difference in {say(column)}", {"": known}, note, "differences")
+        yield draw_effects(title, "difference", {"": known}, note, "differences")
 
 
 def _effects(results: Results, column: str, axes: tuple[str, ...]) -> Iterator[Drawing]:

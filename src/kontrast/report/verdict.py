@@ -50,7 +50,9 @@ def besides(results: Results) -> list[str]:
     """What to know beside the answer: how much each axis matters, how few seeds there are, what failed."""
     named, results = results.score, settled(results)
     rows, said, count = _rows(results), list[str](), results.counted()
-    if named and results.columns and results.score.partition(": ")[0].lower() != named.partition(": ")[0].lower():
+    wanted, _, metric = named.lower().partition(": ")
+    probe, _, measured = results.score.lower().partition(": ")
+    if named and results.columns and not (probe.startswith(wanted) and measured.startswith(metric)):
         said.append(f"No column is called {plain(named, 80)}; {say(results.score)} stands for it.")
     if rows:
         said += [_few(rows), _ahead(results, rows)]

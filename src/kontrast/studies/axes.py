@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ METHOD = "method"
 """The field of a setting that names another method than that of the study."""
 CHANGE, NOTHING = "change", "nothing"
 """The axis of single changes, and its level without any."""
+MOST = 10_000
+"""Settings of a grid, and cells of a sweep."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,15 @@ class Setting:
 def grid(*axes: Axis) -> tuple[Setting, ...]:
     """All combinations of the levels of some axes; the last axis changes fastest. One setting, without any axis.
 
-    ValueError where two axes set one field.
+    ValueError where two axes set one field, or one name is that of two, and for more than 10,000 settings.
     """
+    if (count := math.prod(len(axis.levels) for axis in axes)) > MOST:
+        raise ValueError(
+            f"that makes {count:,} settings, more than {MOST:,}; vary less at once, or draw some with samples=100"
+        )
+    names = [axis.name for axis in axes]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} varies twice; let one axis have all of its levels")
     owner: dict[str, str] = {}
     for axis in axes:
         for name in {name for words in axis.levels.values() for name in words}:
@@ -74,12 +84,17 @@ def grid(*axes: Axis) -> tuple[Setting, ...]:
 def paired(*axes: Axis) -> Axis:
     """Axes that go together, level by level, as one. ValueError where they have not as many levels each."""
     counts = {axis.name: len(axis.levels) for axis in axes}
+    if len(counts) < max(2, len(axes)):
+        raise ValueError(f"two or more different fields go together, not {', '.join(counts) or 'none'}; write zip=a+b")
     if len(set(counts.values())) > 1:
         said = " and ".join(f"{count} of {name}" for name, count in counts.items())
         raise ValueError(f"values that go together are as many of each, not {said}")
-    levels = {}
+    levels: dict[str, Words] = {}
     for each in zip(*(axis.levels.items() for axis in axes), strict=True):
-        levels["+".join(label for label, _ in each)] = {name: word for _, words in each for name, word in words.items()}
+        label = "+".join(label for label, _ in each)
+        if label in levels:
+            raise ValueError(f"two levels are called {label}; write values without a plus sign, or make an Axis")
+        levels[label] = {name: word for _, words in each for name, word in words.items()}
     return Axis("+".join(axis.name for axis in axes), levels)
 
 
@@ -92,9 +107,16 @@ def each(*axes: Axis) -> Axis:
     return Axis(CHANGE, levels)
 
 
-def settings_of(drawn: Iterable[Words]) -> tuple[Setting, ...]:
-    """Settings from words alone: each field is an axis, and its value the level."""
-    return tuple(Setting(dict(words), dict(words)) for words in drawn)
+def settings_of(drawn: Iterable[Words], axes: Iterable[Axis] = ()) -> tuple[Setting, ...]:
+    """Settings from levels by the name of what varies: of an axis what that sets, of others the field of that name."""
+    known = {axis.name: axis for axis in axes}
+    found = []
+    for levels in drawn:
+        words: dict[str, str] = {}
+        for name, level in levels.items():
+            words |= known[name].levels[level] if name in known else {name: level}
+        found.append(Setting(dict(levels), words))
+    return tuple(found)
 
 
 def axes_of(settings: Sequence[Setting]) -> dict[str, tuple[str, ...]]:

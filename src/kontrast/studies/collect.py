@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from kontrast.results import Outcome, Results, column
 from kontrast.scores import Score, read_scores
-from kontrast.studies.records import Record, read_record, read_study
+from kontrast.studies.records import Record, held, read_record, read_study
 from kontrast.studies.study import Cell, Study
 
 LATE = 0.05
 """The loss of a run is the mean over this last share of its steps."""
+TAIL = 32_768
+"""Bytes at the end of metrics.jsonl in which its last row is looked for."""
 
 
 def collect(folder: Path | str) -> Results:
@@ -41,19 +42,35 @@ def collect(folder: Path | str) -> Results:
 def outcome(study: Study, cell: Cell, folder: Path) -> Outcome:
     """What came of one cell so far."""
     run, record = folder / cell.name, read_record(folder, cell.name)
-    state, why, scores = record.state, record.why, tuple[Score, ...]()
-    if state == "running" and not _held(run.with_suffix(".lock")):
-        state = "waiting"
-    rows = metrics(run) if state != "waiting" or run.exists() else []
+    state, why, scores, rows = state_of(record, run), record.why, tuple[Score, ...](), list[dict[str, Any]]()
     if state == "done":
+        rows = metrics(run)
         try:
             scores = (*read_scores(run / "scores.json"), *_trained(rows))
         except (OSError, ValueError) as error:
             state, why = "waiting", f"its scores are gone: {error}"
-    step = int(rows[-1].get("step", 0)) if rows else 0
+    last = rows[-1] if rows else last_row(run)
+    step, length = int(last.get("step", 0)), steps_of(run, last)
     return Outcome(
-        study.levels(cell.setting), cell.seed, cell.name, state, scores, why, step, None, record.seconds or None
+        study.levels(cell.setting), cell.seed, cell.name, state, scores, why, step, length, record.seconds or None
     )
+
+
+def state_of(record: Record, run: Path) -> str:
+    """The state that a record says, but that a cell at which no process is at work any more waits."""
+    known = record.state in ("done", "failed") or (record.state == "running" and held(run.with_suffix(".lock")))
+    return record.state if known else "waiting"
+
+
+def steps_of(run: Path, last: dict[str, Any]) -> int | None:
+    """How many steps a run takes in all; None as long as nothing in its folder says so. `last` is its last row."""
+    told = _json(run / "experiment.json")
+    if isinstance(told.get("steps"), int):
+        return int(told["steps"])
+    epochs, epoch, step = told.get("epochs"), last.get("epoch"), last.get("step")
+    if isinstance(epochs, int | float) and isinstance(epoch, int | float) and isinstance(step, int) and epoch > 0:
+        return math.ceil(epochs * round(step / epoch))
+    return None
 
 
 def done(folder: Path, study: Study, cell: Cell) -> bool:
@@ -64,12 +81,26 @@ def done(folder: Path, study: Study, cell: Cell) -> bool:
 
 def metrics(run: Path) -> list[dict[str, Any]]:
     """The rows of a run's metrics.jsonl that can be read."""
-    found = []
     try:
-        lines = (run / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        return _rows((run / "metrics.jsonl").read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return []
-    for line in lines:
+
+
+def last_row(run: Path) -> dict[str, Any]:
+    """The last row of a run's metrics.jsonl, from its end alone; empty where there is none."""
+    try:
+        with (run / "metrics.jsonl").open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL))
+            rows = _rows(file.read().decode(errors="replace"))
+    except OSError:
+        return {}
+    return rows[-1] if rows else {}
+
+
+def _rows(text: str) -> list[dict[str, Any]]:
+    found = []
+    for line in text.splitlines():
         try:
             row = json.loads(line)
         except ValueError:
@@ -109,14 +140,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _held(lock: Path) -> bool:
-    """Whether a process is at work under a lock."""
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import abc
+import errno
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 
 import chz
 import torch
 
 from kontrast.parts import Part
-from kontrast.studies.cell import Task, alone
-from kontrast.studies.records import Record, read_record, record_path
+from kontrast.studies.cell import FULL, Task, alone
+from kontrast.studies.records import Record, held, read_record, record_path
 from kontrast.training.interrupts import Interrupted, Interrupts
 
-PAUSE = 0.2
+PAUSE = 0.1
 """Seconds between two looks at what is going on."""
 GRACE = 60.0
 """Seconds that processes have to save and leave, once asked."""
@@ -38,13 +40,24 @@ class Executor(Part, abc.ABC):
     def __call__(self, tasks: Sequence[Task], look: Look) -> None: ...
 
     @abc.abstractmethod
-    def width(self, cells: int) -> int:
+    def width(self, cells: int, device: str | None = None) -> int:
         """How many of so many cells run at a time."""
+
+    def ready(self) -> None:
+        """A ValueError or ModuleNotFoundError, before anything is checked, if it cannot run anything here."""
 
 
 @chz.chz
 class Local(Executor):
-    """Processes of this machine: one for each GPU, or as many as there are cores, whose threads they share."""
+    """Processes of this machine: one for each GPU, or as many as there are cores, whose threads they share.
+
+    Each process of a machine with GPUs sees one of them alone, by CUDA_VISIBLE_DEVICES; where that is set already, the
+    GPUs it names are those that there are. More workers than GPUs share them in turn. With device=cpu no GPU is used,
+    and with device=cuda:1 all use that one, one after the other unless `workers` says otherwise.
+
+    Threads are those of the machine divided by the cells that run at a time when the study begins, so that a study
+    which goes on with its last cells still calculates as it began.
+    """
 
     workers: int = chz.field(default=0, doc="processes at a time; 0: one for each GPU, or else one for each core")
     threads: int = chz.field(default=0, doc="threads of each; 0: the cores divided by the workers")
@@ -54,50 +67,62 @@ class Local(Executor):
         if self.workers < 0 or self.threads < 0:
             raise ValueError("workers and threads are numbers from 0 on; write executor.workers=2")
 
-    def width(self, cells: int) -> int:
-        gpus = torch.cuda.device_count()
-        return max(1, min(cells, self.workers or gpus or _cores()))
+    def width(self, cells: int, device: str | None = None) -> int:
+        alone = 1 if device not in (None, "cpu", "cuda") else 0
+        return max(1, min(cells, self.workers or alone or len(gpus(device)) or cores()))
+
+    def each(self, cells: int, device: str | None = None) -> int:
+        """The threads of each process of a study of so many cells."""
+        return self.threads or max(1, cores() // self.width(cells, device))
 
     def __call__(self, tasks: Sequence[Task], look: Look) -> None:
-        width, gpus = self.width(len(tasks)), torch.cuda.device_count()
-        threads = self.threads or max(1, _cores() // width)
+        if not tasks:
+            return
+        cells, device = max(len(tasks), tasks[0].cells), tasks[0].device
+        threads, there = self.each(cells, device), gpus(device)
+        seats = [there[seat % len(there)] if there else None for seat in range(self.width(len(tasks), device))]
         waiting = [task if task.threads else task._replace(threads=threads) for task in tasks]
-        seats = [f"cuda:{seat % gpus}" if gpus else None for seat in range(width)]
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["kontrast.studies.cell"])
         running: list[_Seated] = []
         with Interrupts() as interrupts:
-            while (waiting or running) and not interrupts.asked():
-                while waiting and len(running) < width:
-                    free = [seat for seat in range(width) if seat not in [each.seat for each in running]]
-                    running.append(_start(context, waiting.pop(0), free[0], seats[free[0]]))
-                look()
-                time.sleep(PAUSE)
-                running = [each for each in running if not each.over()]
-            if received := interrupts.asked():
+            try:
+                while (waiting or running) and not interrupts.asked():
+                    _fill(context, waiting, running, seats)
+                    look()
+                    time.sleep(PAUSE)
+                    running[:] = [each for each in running if not each.over()]
+            finally:
                 _leave(running, look)
+            if received := interrupts.asked():
                 raise Interrupted(received, "the sweep was asked to stop; the same command goes on with it")
         look()
 
 
-def _start(context: multiprocessing.context.ForkServerContext, task: Task, seat: int, device: str | None) -> _Seated:
-    process = context.Process(target=alone, args=(task if task.device else task._replace(device=device),))
-    process.start()
-    return _Seated(process, task, seat)
+def _fill(context: ForkServerContext, waiting: list[Task], running: list[_Seated], seats: Sequence[str | None]) -> None:
+    """Start tasks on the seats that are free."""
+    taken = {each.seat for each in running}
+    for seat in range(len(seats)):
+        if seat not in taken and waiting:
+            process = context.Process(target=alone, args=(waiting[0]._replace(gpu=seats[seat]),))
+            process.start()
+            running.append(_Seated(process, waiting.pop(0), seat))
 
 
 def _leave(running: list[_Seated], look: Look) -> None:
-    """Ask processes to save and leave, and end those that do not."""
-    for each in running:
-        if each.process.pid is not None and each.process.is_alive():
-            os.kill(each.process.pid, signal.SIGTERM)
+    """Ask processes to save and leave, and end those that do not, or at once if that is interrupted."""
     until = time.monotonic() + GRACE
-    while any(not each.over() for each in running) and time.monotonic() < until:
-        look()
-        time.sleep(PAUSE)
-    for each in running:
-        if each.process.is_alive():
-            each.process.kill()
+    try:
+        while any([not each.asked() for each in running]) and time.monotonic() < until:
+            for _ in range(10):
+                with suppress(OSError, ValueError):
+                    look()
+                time.sleep(PAUSE)
+                if all([each.over() for each in running]):
+                    break
+    finally:
+        for each in running:
+            each.end()
 
 
 @dataclass
@@ -107,23 +132,64 @@ class _Seated:
     process: ForkServerProcess
     task: Task
     seat: int
-    ended: bool = field(default=False)
+    ended: bool = False
+    leaving: bool = False
 
     def over(self) -> bool:
-        """Whether it has ended; if it died without a word, its cell is written down as failed."""
-        if self.process.is_alive():
-            return False
-        if not self.ended:
-            self.ended, code = True, self.process.exitcode
-            record = read_record(self.task.folder, self.task.name)
-            if record.state == "running" and code:
-                how = f"of signal {-code}" if code < 0 else f"with status {code}"
-                memory = "; it may have lacked memory" if code == -signal.SIGKILL else ""
-                why = f"its process ended {how}{memory}, see the log beside it"
-                Record("failed", why, seconds=record.seconds).write(record_path(self.task.folder, self.task.name))
-            self.process.close()
+        """Whether it has ended; if it died without a word, its cell is written down as failed.
+
+        OSError if it left because the disk is full: the others would too.
+        """
+        if self.ended or self.process.is_alive():
+            return self.ended
+        self.ended, code = True, self.process.exitcode or 0
+        self.process.close()
+        if code == FULL:
+            folder = self.task.folder
+            raise OSError(errno.ENOSPC, "the disk is full; make room, and the same command goes on", str(folder))
+        if code and not self.leaving:
+            how = f"of signal {-code}" if code < 0 else f"with status {code}"
+            lost(
+                self.task, f"its process ended {how}{'; it may have lacked memory' if code == -signal.SIGKILL else ''}"
+            )
         return True
 
+    def asked(self) -> bool:
+        """Whether it has ended; if not it is asked to."""
+        self.leaving = True
+        if not self.over() and self.process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGTERM)
+        return self.ended
 
-def _cores() -> int:
+    def end(self) -> None:
+        """End it, whatever it does."""
+        if not self.ended:
+            self.process.kill()
+            self.process.join()
+            self.ended = True
+            self.process.close()
+
+
+def lost(task: Task, why: str) -> None:
+    """Write a cell down as failed whose process or job is gone without saying how it went."""
+    record = read_record(task.folder, task.name)
+    silent = record.state == "running" or (record.state == "waiting" and not record.why)
+    if silent and not held((task.folder / task.name).with_suffix(".lock")):
+        said = f"{why}, see the log beside it"
+        Record("failed", said, seconds=record.seconds).write(record_path(task.folder, task.name))
+
+
+def gpus(device: str | None = None) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES says for each GPU that processes of this one can have; none with another device."""
+    if device not in (None, "cuda"):
+        return []
+    count = torch.cuda.device_count()
+    given = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    named = [word for word in given if word]
+    return named[:count] if named else [str(number) for number in range(count)]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

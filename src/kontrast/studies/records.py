@@ -17,6 +17,8 @@ from kontrast.studies.study import Study
 DEFINITION, LOCK = "study.json", ".lock"
 FIXED = ("method", "given")
 """What may not change in a folder. Settings, seeds and questions may be added, and how it is read may change."""
+ANSWERS = ("results", "table", "report", "figures", "search")
+"""What else lies in a study's folder: files and folders of these names, whatever their ends."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,27 @@ def read_study(folder: Path) -> Study:
     except FileNotFoundError:
         raise ValueError(f"{folder} is no study: it has no {DEFINITION}; give the out= of a kontrast sweep") from None
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {error}; give another out=") from None
+        raise ValueError(
+            f"{path} cannot be read: {error}; remove that file alone, and the command of the study writes it again"
+        ) from None
 
 
 def write_study(folder: Path, study: Study) -> None:
     """Keep the definition."""
     write_json(folder / DEFINITION, study.record())
+
+
+def held(lock: Path) -> bool:
+    """Whether a process is at work under a lock."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -77,12 +94,8 @@ def claimed(folder: Path, study: Study) -> Iterator[Study]:
 
     ValueError, at once: another sweep is in it, it holds something else, or a study that differs in what must not.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give another out=")
     fresh = not folder.exists()
-    if not fresh and not is_study(folder) and any(entry.name != LOCK for entry in folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no {DEFINITION}; give another out=")
-    whole = joined(folder, study) if is_study(folder) else study
+    _check_own(folder, study)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
@@ -90,17 +103,35 @@ def claimed(folder: Path, study: Study) -> Iterator[Study]:
     except Timeout:
         raise ValueError(f"another sweep is at work in {folder}; wait for it, or give another out=") from None
     try:
-        yield whole
+        yield joined(folder, study)
     finally:
-        lock.release()
-        if [entry.name for entry in folder.iterdir()] == [LOCK]:
+        if folder.is_dir() and [entry.name for entry in folder.iterdir()] == [LOCK]:
             (folder / LOCK).unlink()
             if fresh:
                 folder.rmdir()
+        lock.release()
+
+
+def _check_own(folder: Path, study: Study) -> None:
+    """A ValueError if a folder holds what no sweep of this study wrote; its definition alone may be missing."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give another out=")
+    if not folder.exists() or is_study(folder):
+        return
+    own = {cell.name.partition("/")[0] for cell in study.cells()}
+    foreign = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name not in own]
+    foreign = [name for name in foreign if name.partition(".")[0] not in ANSWERS]
+    if foreign:
+        raise ValueError(
+            f"{folder} is not empty and holds no {DEFINITION}, but {min(foreign)}, which is no cell of this study; "
+            "give another out="
+        )
 
 
 def joined(folder: Path, study: Study) -> Study:
     """A study with the settings and seeds that its folder has besides; ValueError with what differs otherwise."""
+    if not is_study(folder):
+        return study
     there, here = read_study(folder), study.record()
     for name in FIXED:
         old, new = there.record()[name], here[name]
@@ -111,6 +142,11 @@ def joined(folder: Path, study: Study) -> Study:
         raise ValueError(
             f"{folder} holds another study: it varies {axes[0]} there and {axes[1]} here; give another out="
         )
+    own = {setting.label: dict(setting.words) for setting in study.settings}
+    for setting in there.settings:
+        if (words := own.get(setting.label, dict(setting.words))) != dict(setting.words):
+            said = _difference("fields", dict(setting.words), words)
+            raise ValueError(f"{folder} holds another study: in {setting.label}, {said}; give another out=")
     return study.joined(there)
 
 

@@ -74,6 +74,10 @@ class Study:
         if len(set(names)) < len(names):
             twice = next(one for one in self.settings if names.count(tuple(one.levels.items())) > 1)
             raise ValueError(f"two settings are called {twice.label!r}; give one of them another level")
+        folders = [folder_name(setting.levels) for setting in self.settings]
+        if len(set(folders)) < len(folders):
+            twice = next(one for one in self.settings if folders.count(folder_name(one.levels)) > 1)
+            raise ValueError(f"two settings are called {twice.label!r} in short; give their axes names that differ")
         both = [name for name in self.given if all(name in setting.words for setting in self.settings)]
         if both:
             raise ValueError(f"{both[0]} is given for all and varies too; leave out one of them")

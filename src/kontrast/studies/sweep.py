@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+import chz
 import torch
 from rich.console import Console
 
+from kontrast.blueprints import values
+from kontrast.encoding import check_layers
+from kontrast.experiment import Experiment
+from kontrast.files import write_json
 from kontrast.results import Results
 from kontrast.run import Run
-from kontrast.studies.cell import Task
+from kontrast.studies.cell import After, Task
 from kontrast.studies.collect import collect, done
 from kontrast.studies.executors import Executor, Local
-from kontrast.studies.finished import finished
+from kontrast.studies.finished import begun
 from kontrast.studies.progress import Progress
-from kontrast.studies.records import claimed, read_record, write_study
+from kontrast.studies.records import Record, claimed, read_record, record_path, write_study
 from kontrast.studies.study import Cell, Study
 from kontrast.training import Trainer
 
@@ -28,45 +34,88 @@ def sweep(
     device: str | None = None,
     compile: bool = False,
     console: Console | None = None,
+    after: After | None = None,
 ) -> Results:
     """Run a study in the folder `out`, and give its results.
 
     Each cell is a run in out/SETTING/seed-N. Cells that are done are taken as they are, and those that were stopped go
     on, so the same call again goes on; one with more settings, seeds or questions adds to what is there. A cell that
     fails is written down with the reason and does not stop the others; it is tried once more only with `again`.
+    `after`, a function of a module, is called with each run once its scores are kept, by the process that trained it.
+
+    Cells run in processes of their own, so a script calls this below `if __name__ == "__main__":`.
 
     ValueError before the first cell starts: a cell that means nothing, a folder in which another sweep is at work, or
-    one that holds something else. Interrupted: a signal came, and what was reached is saved.
+    one that holds something else. Interrupted: a signal came, and what was reached is saved. OSError: the disk is full.
     """
     out, console = Path(out), console or Console(stderr=True)
     with claimed(out, study) as whole:
-        todo = check(whole, out, again)
-        write_study(out, whole)
-        tasks = [Task(out, cell.name, device=device, compile=compile) for cell in todo]
-        where = executor or Local()
-        if tasks:
-            with Progress(out, whole, where.width(len(tasks)), console) as progress:
-                where(tasks, progress.look)
+        perform_cells(
+            whole, out, executor=executor, again=again, device=device, compile=compile, console=console, after=after
+        )
     return collect(out)
+
+
+def perform_cells(
+    study: Study,
+    out: Path,
+    *,
+    executor: Executor | None,
+    again: bool = False,
+    device: str | None,
+    compile: bool,
+    console: Console,
+    after: After | None = None,
+) -> None:
+    """Run the cells of a study that are not over, in a folder that this process holds."""
+    where = executor or Local()
+    where.ready()
+    todo = check(study, out, again)
+    write_study(out, study)
+    if not todo:
+        return
+    for cell in todo:
+        if (record := read_record(out, cell.name)).state == "failed":
+            Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))
+    count = len([*study.cells()])
+    tasks = [Task(out, cell.name, count, device=device, compile=compile, after=after) for cell in todo]
+    with Progress(out, study, where.width(len(tasks), device), console) as progress:
+        where(tasks, progress.look)
 
 
 def check(study: Study, out: Path, again: bool = False) -> list[Cell]:
     """The cells that are to be run. ValueError, before any is, where one means nothing or its folder holds another."""
-    todo = [cell for cell in study.cells() if not done(out, study, cell)]
-    if not again:
-        todo = [cell for cell in todo if read_record(out, cell.name).state != "failed"]
-    checked = set[int]()
-    for cell in todo:
-        experiment = study.experiment(cell)
-        over = finished(out / cell.name, experiment)
-        if id(cell.setting) not in checked and over is None:
+    todo, checked = list[Cell](), set[int]()
+    for cell in study.cells():
+        experiment, over = study.experiment(cell), done(out, study, cell)
+        try:
+            there = begun(out / cell.name, experiment)
+        except OSError as error:
+            raise ValueError(f"{out / cell.name} cannot be read ({error}); see that it can") from None
+        if over or (not again and read_record(out, cell.name).state == "failed"):
+            continue
+        todo.append(cell)
+        if id(cell.setting) not in checked:
             checked.add(id(cell.setting))
-            study.asked(experiment)
             try:
-                Trainer(experiment, torch.device("cpu"))
-            except ValueError as error:
+                _rehearse(study, experiment, there)
+            except (ValueError, OSError, ImportError) as error:
                 raise ValueError(f"the cell {cell.setting.label} cannot run: {error}") from None
     return todo
+
+
+def _rehearse(study: Study, experiment: Experiment, begun: bool) -> None:
+    """A ValueError if an experiment cannot be trained, or cannot be asked what a study asks."""
+    questions, where = study.asked(experiment)
+    check_layers(experiment, [probe.layer for probe in questions.probes])
+    if not begun:
+        # In the format that every device has: this one need not be the one that trains.
+        Trainer(chz.replace(experiment, precision="float32"), torch.device("cpu"), begin=False)
+    if questions.probes:
+        with tempfile.TemporaryDirectory() as folder:
+            write_json(Path(folder, "experiment.json"), values(experiment))
+            for sentence in Run(folder).refusals(*questions.probes, data=where.data).values():
+                raise ValueError(sentence)
 
 
 def runs(study: Study, out: Path) -> dict[tuple[str, ...], dict[int, Run]]:

@@ -25,7 +25,7 @@ study = Study(
     given={"data": "Sprites", "data.law": "grid", "data.size": "32", "steps": "400"},
     settings=grid(Axis("pairs", PAIRS)),
     ask=("recovery", "readout", "layer=feature", "limit=10000"),
-    score="Recovery: r2/mean",
+    score="Recovery layer=feature: r2/mean",
     reading=(
         "One affine map from the feature to every latent, fitted on rows of the training split and scored on held-out "
         "ones; ReadOut fits the same map by the published optimizer and counts how often it hits the right step of "
