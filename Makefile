@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PIP_CONSTRAINT := $(abspath constraints.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fast check bench setup clean
+.PHONY: demo test fast check docs bench setup clean
 
 setup: $(VENV)/.ready
 
@@ -31,7 +31,14 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 	$(MAKE) test
+
+# The site, to be opened as build/site/html/index.html. Every warning is an error: a broken link, a page that no list names.
+docs: setup
+	rm -rf build/site
+	PYTHONPATH=docs $(BIN)/python -m sitegen.stage build/site/pages
+	$(BIN)/python -m sphinx -q -W --keep-going -n -c docs -d build/site/doctrees build/site/pages build/site/html
 
 bench: setup
 	for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done

@@ -23,11 +23,23 @@ from kontrast.words import built, split_words
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"(?:<!-- not run: ([^>]*?) ?-->\n+)?^```(console|bash|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"(?:<!-- not run: ([^>]*?) ?-->\n+)?^```(console|bash|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
 INLINE = re.compile(r"`(kontrast [^`]+)`")
 STANDS_FOR = re.compile(r"[A-Z][A-Z_.]*|\.\.\.")
 """What stands for a name of the reader's own in a command, as RUN and FOLDER."""
-MOST = {"steps": 2, "supervised_steps": 2, "rows": 60, "test": 20, "limit": 400, "runs": 2, "workers": 1, "finetune.epochs": 1}
+MOST = {
+    "steps": 2,
+    "supervised_steps": 2,
+    "rows": 60,
+    "test": 20,
+    "limit": 400,
+    "runs": 2,
+    "samples": 2,
+    "workers": 1,
+    "finetune.epochs": 1,
+}
 """Amounts are cut to these, where a command says more."""
 
 
@@ -42,10 +54,15 @@ class Block(NamedTuple):
     @property
     def commands(self):
         """The words after `kontrast` of each command, however its process is started."""
-        whole = self.text.replace("\\\n", " ")
+        whole = re.sub(r"\$[A-Z_]+", "0", self.text.replace("\\\n", " "))
         lines = [line.removeprefix("$ ") for line in whole.splitlines() if self.kind == "bash" or line[:2] == "$ "]
         found = [shlex.split(line, comments=True) for line in lines if self.kind != "python"]
         return [words[words.index("kontrast") + 1 :] for words in found if "kontrast" in words]
+
+    @property
+    def does(self):
+        """Whether there is anything to run."""
+        return self.kind == "python" or bool(self.commands)
 
 
 def blocks(page):
@@ -138,24 +155,32 @@ def shorter(words):
     """The same command at a smoke budget: amounts are cut, and what it leaves open is set small."""
     command, *rest = words
     named, given = split_words(rest)
-    flags, given = [word for word in rest if word not in {f"{f}={v}" for f, v in given.items()}], dict(given)
-    for field, most in MOST.items():
-        if given.get(field, "").isdecimal():
-            given[field] = str(min(int(given[field]), most))
+    named = [word for word in named if not word.startswith("--")]
+    most = MOST if "render" in (*named, *given) else {**MOST, "rows": MOST["limit"]}
+    cut = {field: str(min(int(given[field]), top)) for field, top in most.items() if given.get(field, "").isdecimal()}
+    more = {}
     if command in ("lab", "effects", "search", "sweep"):
-        given |= {field: "0,1" if command == "search" else "0" for field in ("seed", "seeds") if field in given}
+        cut |= {field: "0,1" if command == "search" else "0" for field in ("seed", "seeds") if field in given}
     if command in ("train", "lab", "effects", "search", "sweep", "demo") and (named or command == "demo"):
-        given.pop("epochs", None)
-        given["steps"] = "2"
-        given |= {field: value for field, value in _small(command, named, given).items() if field not in given}
+        more |= {"steps": str(MOST["steps"]), **_small(command, named, given)}
     if "fraction" in given:
-        given["fraction"] = ".01"
-        given |= {f"{name}.epochs": "1" for name in ("finetune", "linearsgd") if name in named}
+        cut["fraction"] = ".01"
+        cut |= {field: value.split(",")[0] for field, value in given.items() if field == "finetune.rates"}
+        more |= {f"{name}.epochs": "1" for name in ("finetune", "linearsgd") if name in named}
     elif command in ("probe", "compare", "lab", "effects", "search", "sweep"):
-        given.setdefault("limit", str(MOST["limit"]))
+        more["limit"] = str(MOST["limit"])
     if command == "data" and "render" in given:
-        given.setdefault("test", str(MOST["test"]))
-    return [command, *flags, *(f"{field}={value}" for field, value in given.items())]
+        more["test"] = str(MOST["test"])
+    added = [f"{field}={value}" for field, value in more.items() if field not in given]
+    # In their own places, since what stands behind a flag belongs to it.
+    kept = [_cut(word, cut) for word in rest if not ("steps" in more and word.startswith("epochs="))]
+    first = 1 if named and named[0] == kept[0] else 0
+    return [command, *kept[:first], *added, *kept[first:]]
+
+
+def _cut(word, cut):
+    field = word.partition("=")[0]
+    return f"{field}={cut[field]}" if field in cut else word
 
 
 def _small(command, named, given):

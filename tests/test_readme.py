@@ -13,16 +13,16 @@ from pathlib import Path
 
 import chz
 import pytest
+from pages import MOST, PAGES, ROOT, blocks, call, furnish, inline, shorter, understood
 
 import kontrast
 from kontrast.encoders import Conv
 from kontrast.studies import Local
 from kontrast.studies.cell import perform
-from pages import MOST, PAGES, ROOT, blocks, call, furnish, inline, shorter, understood
 
-ALONE = ["CONTRIBUTING.md", "docs/guides/add-a-part.md", "docs/guides/your-latents.md"]
+ALONE = ["docs/guides/add-a-part.md", "docs/guides/your-latents.md"]
 """Pages that define parts: in a process of their own, so that no other test finds these among the others."""
-RUN = [page for page in PAGES if any(block.reason is None for block in blocks(page))]
+RUN = [page for page in PAGES if any(each.reason is None and each.does for each in blocks(page))]
 
 
 def short(experiment):
@@ -54,6 +54,8 @@ def follow(page, monkeypatch):
                 patch.setattr(kontrast, "train", lambda experiment, *args, **kw: train(short(experiment), *args, **kw))
                 patch.setattr(kontrast.Run, "examine", brief)
                 exec(compile(block.text, f"{page}, line {block.line}", "exec"), module.__dict__)
+    for name in [name for name in module.__dict__ if name.startswith("test_")]:
+        module.__dict__[name]()
     return module.__dict__
 
 
@@ -62,9 +64,9 @@ def follow(page, monkeypatch):
 def test_a_page_runs_as_written(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = follow(page, monkeypatch)
-    if page == "README.md":
-        assert found["features"].shape == (10_000, 32)
-        assert {score.probe for score in found["scores"]} == {"Linear", "KNN k=50"}
+    if page == "docs/start.md":
+        assert found["run"].checkpoint().step == MOST["steps"]
+        assert found["score"].probe == "KNN"
 
 
 @pytest.mark.slow
@@ -113,10 +115,28 @@ def test_what_is_not_there_is_not_understood(line):
 
 
 def test_a_shorter_command_says_the_same():
-    said = shorter("train simclr data=Digits epochs=10 objective.temperature=0.1 out=runs/a".split())
-    assert said == "train simclr data=Digits objective.temperature=0.1 out=runs/a steps=2 encoder.width=4".split()
-    assert shorter(["probe", "runs/a", "linear@stem", "knn"]) == ["probe", "runs/a", "linear@stem", "knn", "limit=400"]
-    assert shorter("train simclr encoder=ResNet encoder.width=16".split())[-1] == "steps=2"
+    said = shorter(["train", "simclr", "data=Digits", "epochs=10", "objective.temperature=0.1", "out=runs/a"])
+    assert said == [
+        "train",
+        "simclr",
+        "steps=2",
+        "encoder.width=4",
+        "data=Digits",
+        "objective.temperature=0.1",
+        "out=runs/a",
+    ]
+    assert shorter(["probe", "runs/a", "linear@stem"]) == ["probe", "runs/a", "limit=400", "linear@stem"]
+    said = shorter(["sweep", "simclr", "steps=50", "seed=0,1", "--each", "batch=32", "pairing.recipe.crop=None"])
+    assert said == [
+        "sweep",
+        "simclr",
+        "limit=400",
+        "steps=2",
+        "seed=0",
+        "--each",
+        "batch=32",
+        "pairing.recipe.crop=None",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -29,6 +29,8 @@ def test_a_study_that_has_not_begun_has_a_page(tmp_path, capsys):
     page = (tmp_path / "report.html").read_text()
     assert "What does temperature do?" in page
     assert "https://arxiv.org/abs/2002.05709" in page
+    assert main(["report", str(tmp_path), f"out={tmp_path / 'docs' / 'temperature'}"]) == 0
+    assert (tmp_path / "docs" / "temperature" / "report.html").read_text() == page
 
 
 def test_a_folder_of_neither_is_refused(tmp_path, capsys):

@@ -75,7 +75,7 @@ COMMANDS = {
     "report": (
         "pages",
         "write the page of a run or a study, or of two runs side by side",
-        "kontrast report RUN | kontrast report STUDY | kontrast report RUN RUN out=FILE.html",
+        "kontrast report RUN | kontrast report STUDY [out=FOLDER] | kontrast report RUN RUN out=FILE.html",
     ),
     "table": (
         "answering",

@@ -82,7 +82,8 @@ def report_command(words: list[str]) -> None:
     """
     named, given = split_words(words)
     out = given.pop("out", "")
-    if given or len(named) not in (1, 2) or bool(out) != (len(named) == 2):
+    study = len(named) == 1 and is_study(Path(named[0]))
+    if given or len(named) not in (1, 2) or (bool(out) != (len(named) == 2) and not study):
         raise ValueError(
             "write kontrast report RUN, as in kontrast report runs/simclr, kontrast report STUDY, or kontrast report "
             "RUN RUN out=FILE.html"
@@ -90,9 +91,9 @@ def report_command(words: list[str]) -> None:
     if len(named) == 2:
         left, right = (gather(Run(name)) for name in named)
         print(write_beside(left, right, out, names=(named[0], named[1])))
-    elif is_study(Path(named[0])):
-        print(conclude(write_answers(named[0])))
-        print(Path(named[0]) / "report.html")
+    elif study:
+        print(conclude(write_answers(named[0], out or None)))
+        print(Path(out or named[0]) / "report.html")
     else:
         record, page = run_page(Run(named[0]))
         print(answer(record))

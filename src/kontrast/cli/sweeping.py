@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from kontrast import methods, parts
+from kontrast.cli.planned import show_plan
 from kontrast.cli.varying import EACH, VARYING, check_commas, check_once, check_size, levels, settings, split
 from kontrast.questions import families
 from kontrast.report import conclude
@@ -35,14 +36,18 @@ def sweep_command(words: list[str]) -> None:
     where: dict[str, Any] = {"device": given.pop("device", None)}
     where |= {name: truth(given.pop(name, "False"), name) for name in ("again", "compile")}
     where["executor"] = read_executor(given)
+    where["pages"] = truth(given.pop("pages", "True"), "pages")
+    dry = truth(given.pop("dry_run", "False"), "dry_run")
     if given:
         raise ValueError(f"{next(iter(given))}= is nothing a sweep knows; {USAGE}")
+    if dry:
+        return show_plan(study, out, where["executor"], where["again"], where["device"])
     console = Console(stderr=True)
     if isinstance(study, Guided):
         search(study, out, console=console, **where)
     else:
         sweep(study, out, console=console, **where)
-    show(out)
+    return show(out)
 
 
 def show(out: Path) -> None:
@@ -59,6 +64,11 @@ def show(out: Path) -> None:
     if failed:
         total = len(results.outcomes)
         raise RuntimeError(f"{len(failed)} of {total} cells failed; again=True tries them once more")
+    left = [one for one in results.outcomes if one.state != "done"]
+    for one in left:
+        print(f"not over {one.path}: {one.why or 'another process is at work in it'}", file=sys.stderr)
+    if left:
+        raise RuntimeError(f"{len(left)} of {len(results.outcomes)} cells are not over; the same command goes on")
 
 
 def read_executor(given: dict[str, str]) -> Executor:
@@ -123,7 +133,7 @@ def _over(study: Study, given: dict[str, str], how: dict[str, str], command: str
     return replace(study, given={**study.given, **given}, command=command, **changes)
 
 
-HOW = ("out", "executor", "device", "again", "compile", "dry_run", "baseline", *VARYING)
+HOW = ("out", "executor", "device", "again", "compile", "dry_run", "pages", "baseline", *VARYING)
 """Arguments that say how and where."""
 
 

@@ -27,8 +27,11 @@ BLANK = "–"
 def direction(name: str) -> int:
     """1 where more is better, -1 where less is, 0 where neither, of a column "Linear: nll" or a metric "nll/mean".
 
-    Of alignment and uniformity less is better of both together, but less of one alone may be a collapse: neither.
+    Of alignment and uniformity less is better of both together, but less of one alone may be a collapse: neither. Nor
+    of losses in training, which compare nothing where objectives differ.
     """
+    if name.startswith("Training: "):
+        return 0
     metric = name.rpartition(": ")[2].partition("/")[0].lower()
     return -1 if metric in LESS else 0 if metric in NEITHER else 1
 

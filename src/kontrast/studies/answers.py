@@ -27,10 +27,12 @@ def answers(folder: Path | str) -> Results:
     return replace(results, references=tuple(sources(*experiments)))
 
 
-def write_answers(folder: Path | str) -> Results:
-    """Write table.txt, .md, .tex and .csv, results.json and report.html with its figures; the results."""
-    folder = Path(folder)
-    results = answers(folder)
+def write_answers(folder: Path | str, out: Path | str | None = None) -> Results:
+    """Write table.txt, .md, .tex and .csv, results.json and report.html with its figures; the results.
+
+    Into the study's folder, or another, `out`, where no runs are that the page could lead to.
+    """
+    results, folder = answers(folder), Path(folder if out is None else out)
     if results.columns:
         made = [each for each in (table(results), effects(results)) if each is not None]
         text = io.StringIO()

@@ -18,8 +18,10 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from kontrast.gathering import gather
 from kontrast.keeping import keep_scores
 from kontrast.questions import answered
+from kontrast.report import write_page
 from kontrast.run import Run
 from kontrast.studies.collect import done
 from kontrast.studies.records import Record, read_record, read_study, record_path
@@ -40,8 +42,9 @@ After = Callable[[Run], object]
 class Task(NamedTuple):
     """A cell to perform: the study's folder, the cell's name, and where it runs.
 
-    `cells` counts those of the study, and `gpu` is what CUDA_VISIBLE_DEVICES says in a process of its own. `after`, a
-    function of a module, is called with the run once its scores are kept; if it fails that is said, and no more.
+    `cells` counts those of the study, and `gpu` is what CUDA_VISIBLE_DEVICES says in a process of its own. Once the
+    scores of its run are kept, with `pages` the run's page is written, and `after`, a function of a module, is called
+    with the run; if either fails that is said, and no more.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class Task(NamedTuple):
     compile: bool = False
     gpu: str | None = None
     after: After | None = None
+    pages: bool = False
 
 
 class Busy(RuntimeError):
@@ -132,12 +136,20 @@ def _done(study: Study, cell: Cell, task: Task) -> None:
     questions, where = study.asked(experiment)
     found = answered(run, questions, where, lenient=False, console=console)
     keep_scores(run.path, found.scores, found.panels)
-    if task.after is not None:
+    for what, follows in (("the page", _write_page if task.pages else None), ("what follows the scores", task.after)):
+        if follows is None:
+            continue
         try:
-            task.after(run)
+            follows(run)
         except Exception as error:
+            if is_full(error) or hasattr(error, "status"):
+                raise
             traceback.print_exc()
-            warnings.warn(f"what follows the scores of {folder} failed ({type(error).__name__}: {error})", stacklevel=2)
+            warnings.warn(f"{what} of {folder} failed ({type(error).__name__}: {error})", stacklevel=2)
+
+
+def _write_page(run: Run) -> None:
+    write_page(gather(run), run.path)
 
 
 def _sweep(folder: Path) -> None:

@@ -26,6 +26,9 @@ PAUSE = 0.1
 GRACE = 60.0
 """Seconds that processes have to save and leave, once asked."""
 
+PRELOADED = ("kontrast.studies.cell", "torch.utils.tensorboard", "torch._dynamo")
+"""What all cells need, imported once: they start as copies of the process that has it."""
+
 Look = Callable[[], None]
 """What is called again and again while cells run, to show how it goes."""
 
@@ -40,8 +43,8 @@ class Executor(Part, abc.ABC):
     def __call__(self, tasks: Sequence[Task], look: Look) -> None: ...
 
     @abc.abstractmethod
-    def width(self, cells: int, device: str | None = None) -> int:
-        """How many of so many cells run at a time."""
+    def width(self, tasks: Sequence[Task]) -> int:
+        """How many of these tasks run at a time."""
 
     def ready(self) -> None:
         """A ValueError or ModuleNotFoundError, before anything is checked, if it cannot run anything here."""
@@ -67,23 +70,24 @@ class Local(Executor):
         if self.workers < 0 or self.threads < 0:
             raise ValueError("workers and threads are numbers from 0 on; write executor.workers=2")
 
-    def width(self, cells: int, device: str | None = None) -> int:
-        alone = 1 if device not in (None, "cpu", "cuda") else 0
-        return max(1, min(cells, self.workers or alone or len(gpus(device)) or cores()))
+    def width(self, tasks: Sequence[Task]) -> int:
+        return self._width(len(tasks), _device(tasks))
 
-    def each(self, cells: int, device: str | None = None) -> int:
-        """The threads of each process of a study of so many cells."""
-        return self.threads or max(1, cores() // self.width(cells, device))
+    def _width(self, cells: int, device: str | None) -> int:
+        one = 1 if device not in (None, "cpu", "cuda") else 0
+        return max(1, min(cells, self.workers or one or len(gpus(device)) or cores()))
+
+    def share(self, tasks: Sequence[Task]) -> int:
+        """The threads of each process."""
+        cells = max([len(tasks), *(task.cells for task in tasks)])
+        return self.threads or max(1, cores() // self._width(cells, _device(tasks)))
 
     def __call__(self, tasks: Sequence[Task], look: Look) -> None:
-        if not tasks:
-            return
-        cells, device = max(len(tasks), tasks[0].cells), tasks[0].device
-        threads, there = self.each(cells, device), gpus(device)
-        seats = [there[seat % len(there)] if there else None for seat in range(self.width(len(tasks), device))]
+        there, threads = gpus(_device(tasks)), self.share(tasks)
+        seats = [there[seat % len(there)] if there else None for seat in range(self.width(tasks))]
         waiting = [task if task.threads else task._replace(threads=threads) for task in tasks]
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["kontrast.studies.cell"])
+        context.set_forkserver_preload([*PRELOADED])
         running: list[_Seated] = []
         with Interrupts() as interrupts:
             try:
@@ -97,6 +101,10 @@ class Local(Executor):
             if received := interrupts.asked():
                 raise Interrupted(received, "the sweep was asked to stop; the same command goes on with it")
         look()
+
+
+def _device(tasks: Sequence[Task]) -> str | None:
+    return tasks[0].device if tasks else None
 
 
 def _fill(context: ForkServerContext, waiting: list[Task], running: list[_Seated], seats: Sequence[str | None]) -> None:
@@ -113,12 +121,15 @@ def _leave(running: list[_Seated], look: Look) -> None:
     """Ask processes to save and leave, and end those that do not, or at once if that is interrupted."""
     until = time.monotonic() + GRACE
     try:
-        while any([not each.asked() for each in running]) and time.monotonic() < until:
+        while running and time.monotonic() < until:
+            for each in running:
+                each.ask()
             for _ in range(10):
                 with suppress(OSError, ValueError):
                     look()
                 time.sleep(PAUSE)
-                if all([each.over() for each in running]):
+                running[:] = [each for each in running if not each.over()]
+                if not running:
                     break
     finally:
         for each in running:
@@ -144,7 +155,7 @@ class _Seated:
             return self.ended
         self.ended, code = True, self.process.exitcode or 0
         self.process.close()
-        if code == FULL:
+        if code == FULL and not self.leaving:
             folder = self.task.folder
             raise OSError(errno.ENOSPC, "the disk is full; make room, and the same command goes on", str(folder))
         if code and not self.leaving:
@@ -154,13 +165,12 @@ class _Seated:
             )
         return True
 
-    def asked(self) -> bool:
-        """Whether it has ended; if not it is asked to."""
+    def ask(self) -> None:
+        """Ask it to save and leave."""
         self.leaving = True
-        if not self.over() and self.process.pid is not None:
+        if not self.ended and self.process.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGTERM)
-        return self.ended
 
     def end(self) -> None:
         """End it, whatever it does."""

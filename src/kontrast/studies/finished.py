@@ -19,8 +19,9 @@ def begun(folder: Path, experiment: Experiment) -> bool:
 
     ValueError, with what to do, if it holds another run, one that this version cannot read, or none at all.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, where a run's folder belongs; remove it, or give another out=")
+    for path in (folder.parent, folder):
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"{path} is a file, where a folder of runs belongs; remove it, or give another out=")
     there = _there(folder)
     if there is None:
         return False

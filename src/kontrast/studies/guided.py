@@ -80,6 +80,7 @@ def search(
     device: str | None = None,
     compile: bool = False,
     console: Console | None = None,
+    pages: bool = True,
 ) -> Results:
     """Run a search in the folder `out`, and give its results, which say what setting was chosen.
 
@@ -96,7 +97,7 @@ def search(
         if again:
             _forget(whole, out)
         while True:
-            perform_cells(whole, out, executor=executor, device=device, compile=compile, console=console)
+            perform_cells(whole, out, executor=executor, device=device, compile=compile, console=console, pages=pages)
             told, name = _told(whole, out, guide)
             more = _more(whole, told, direction(name) if name else 1)
             if not more:

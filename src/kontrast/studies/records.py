@@ -112,6 +112,12 @@ def claimed(folder: Path, study: Study) -> Iterator[Study]:
         lock.release()
 
 
+def claimable(folder: Path, study: Study) -> Study:
+    """The study as `claimed` gives it, without holding the folder; ValueError where it holds something else."""
+    _check_own(folder, study)
+    return joined(folder, study)
+
+
 def _check_own(folder: Path, study: Study) -> None:
     """A ValueError if a folder holds what no sweep of this study wrote; its definition alone may be missing."""
     if folder.exists() and not folder.is_dir():

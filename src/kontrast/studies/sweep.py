@@ -35,13 +35,15 @@ def sweep(
     compile: bool = False,
     console: Console | None = None,
     after: After | None = None,
+    pages: bool = True,
 ) -> Results:
     """Run a study in the folder `out`, and give its results.
 
     Each cell is a run in out/SETTING/seed-N. Cells that are done are taken as they are, and those that were stopped go
     on, so the same call again goes on; one with more settings, seeds or questions adds to what is there. A cell that
     fails is written down with the reason and does not stop the others; it is tried once more only with `again`.
-    `after`, a function of a module, is called with each run once its scores are kept, by the process that trained it.
+    Once the scores of a run are kept, the process that trained it writes its page, unless `pages` is False, and calls
+    `after`, a function of a module, with it.
 
     Cells run in processes of their own, so a script calls this below `if __name__ == "__main__":`.
 
@@ -51,7 +53,15 @@ def sweep(
     out, console = Path(out), console or Console(stderr=True)
     with claimed(out, study) as whole:
         perform_cells(
-            whole, out, executor=executor, again=again, device=device, compile=compile, console=console, after=after
+            whole,
+            out,
+            executor=executor,
+            again=again,
+            device=device,
+            compile=compile,
+            console=console,
+            after=after,
+            pages=pages,
         )
     return collect(out)
 
@@ -66,6 +76,7 @@ def perform_cells(
     compile: bool,
     console: Console,
     after: After | None = None,
+    pages: bool = True,
 ) -> None:
     """Run the cells of a study that are not over, in a folder that this process holds."""
     where = executor or Local()
@@ -75,11 +86,12 @@ def perform_cells(
     if not todo:
         return
     for cell in todo:
-        if (record := read_record(out, cell.name)).state == "failed":
+        record = read_record(out, cell.name)
+        if record.why or record.state == "running":  # of an earlier start, which says nothing of this one
             Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))
     count = len([*study.cells()])
-    tasks = [Task(out, cell.name, count, device=device, compile=compile, after=after) for cell in todo]
-    with Progress(out, study, where.width(len(tasks), device), console) as progress:
+    tasks = [Task(out, cell.name, count, None, device, compile, after=after, pages=pages) for cell in todo]
+    with Progress(out, study, where.width(tasks), console) as progress:
         where(tasks, progress.look)
 
 
@@ -110,7 +122,7 @@ def _rehearse(study: Study, experiment: Experiment, begun: bool) -> None:
     check_layers(experiment, [probe.layer for probe in questions.probes])
     if not begun:
         # In the format that every device has: this one need not be the one that trains.
-        Trainer(chz.replace(experiment, precision="float32"), torch.device("cpu"), begin=False)
+        Trainer(chz.replace(experiment, precision="float32"), torch.device("cpu"))
     if questions.probes:
         with tempfile.TemporaryDirectory() as folder:
             write_json(Path(folder, "experiment.json"), values(experiment))
