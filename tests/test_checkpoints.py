@@ -12,6 +12,8 @@ import torch
 from kontrast import checkpoints
 from kontrast.checkpoints import DamagedCheckpoint
 
+from forked import Forked, run, save
+
 TENSORS = {"b": torch.arange(6).reshape(2, 3), "a": torch.randn(4).bfloat16(), "c": torch.tensor(2.5)}
 
 
@@ -77,13 +79,8 @@ except OSError as error:
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = run(LIMITED, tmp_path)
+    assert done.returncode == 0, done.stderr
     said = re.fullmatch(
         r"(\S+) could not be written, (\d+) bytes in all \(File too large\); the checkpoint before it is untouched\n",
         done.stdout,
@@ -208,34 +205,20 @@ def test_the_fingerprint_sees_names_shapes_types_and_bytes():
     assert all(checkpoints.fingerprint(other) != same for other in others)
 
 
-SAVES = """
-import sys, torch
-from pathlib import Path
-from kontrast import checkpoints
-step = 0
-print("ready", flush=True)
-while True:
-    step += 1
-    checkpoints.save(Path(sys.argv[1]), step, {"x": torch.full((500_000,), float(step))}, {})
-    print(step, flush=True)
-"""
-
-
 @pytest.mark.slow
 def test_a_kill_while_saving_loses_at_most_the_save_under_way(tmp_path):
     draws = random.Random(1)
     for number in range(8):
         folder = tmp_path / str(number)
-        with subprocess.Popen(
-            [sys.executable, "-c", SAVES, str(folder)],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        ) as process:
-            for _ in range(4):
-                process.stdout.readline()
-            time.sleep(draws.random() * 0.05)
-            process.send_signal(signal.SIGKILL)
-            said = [int(line) for line in process.stdout.read().split()]
+        process = Forked(save, folder)
+        deadline = time.monotonic() + 60
+        while len(process.said().splitlines()) < 4 and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(draws.random() * 0.05)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        said = [int(line) for line in process.said().split()[1:]]
         found, damaged = checkpoints.latest(folder)
         assert damaged == []
         assert found.step >= max(said, default=3)

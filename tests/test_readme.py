@@ -40,7 +40,9 @@ def follow(page, monkeypatch):
     def brief(run, *probes, **options):
         return examine(run, *probes, **{"limit": MOST["limit"], **{k: v for k, v in options.items() if k != "limit"}})
 
-    monkeypatch.setattr(Local, "__call__", lambda self, tasks, look: [perform(task) for task in tasks])
+    monkeypatch.setattr(
+        Local, "__call__", lambda _, tasks, look: [perform(task._replace(pages=False)) for task in tasks]
+    )
     module = types.ModuleType("snippets")
     monkeypatch.setitem(sys.modules, "snippets", module)
     furnish(Path.cwd())
@@ -60,6 +62,7 @@ def follow(page, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", [page for page in RUN if page not in ALONE])
 def test_a_page_runs_as_written(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -70,6 +73,7 @@ def test_a_page_runs_as_written(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_pages_that_define_parts_run_as_written(tmp_path):
     done = subprocess.run(
         [sys.executable, __file__, *ALONE],

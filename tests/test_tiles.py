@@ -290,13 +290,13 @@ class Largest(TorchDispatchMode):
 )
 def test_memory_is_linear_in_the_rows(core, link, monkeypatch):
     monkeypatch.setattr(scores, "SIDE", {"cpu": 16})
-    u = normal(800, 3, dtype=torch.float32).requires_grad_()
-    v = normal(600, 3, seed=1, dtype=torch.float32).requires_grad_()
+    u = normal(400, 3, dtype=torch.float32).requires_grad_()
+    v = normal(300, 3, seed=1, dtype=torch.float32).requires_grad_()
     with Largest() as largest:
-        log_sum_exp(u, u, core, link, 1.0, own(800)).sum().backward()
-        log_sum_exp(u, v, core, link, 1.0, own(800) % 600).sum().backward()
-    assert largest.elements <= 800 * 3 * 8
-    assert 800 * 3 * 8 < 800 * 600 / 10
+        log_sum_exp(u, u, core, link, 1.0, own(400)).sum().backward()
+        log_sum_exp(u, v, core, link, 1.0, own(400) % 300).sum().backward()
+    assert largest.elements <= 400 * 3 * 8
+    assert 400 * 3 * 8 < 400 * 300 / 10
 
 
 def test_against_itself_half_of_the_products_are_enough():

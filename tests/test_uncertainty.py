@@ -238,7 +238,7 @@ def test_posteriors_of_a_known_world_are_recovered():
         torch.manual_seed(0)
         encoder, features = ResidualMlp().build((DIM + 1,))
         student = Student(encoder, Linear().build(features, space.inputs(DIM)), space, DIM)
-    criterion = MCInfoNCE(temperature=1 / PAIRS, warmup=100).build(DIM)
+    criterion = MCInfoNCE(temperature=1 / PAIRS, warmup=100, samples=8).build(DIM)
     optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -20,6 +21,8 @@ from kontrast.encoders import Conv, Mlp, ResNet
 from kontrast.optimizers import SGD
 from kontrast.training import Trainer, processes
 from kontrast.training.distributed import rank, ranks, told
+
+from forked import Forked
 
 STEPS = 4
 # Not Adam, which makes a step of its full size of a gradient that is nothing but rounding.
@@ -94,6 +97,7 @@ def compare(folder):
 def main(what, folder, *words):
     """One of the processes."""
     torch.set_num_threads(1)
+    warnings.simplefilter("error")
     if what == "compare":
         with processes.together(processes.seat(), torch.device("cpu"), 120.0):
             compare(Path(folder))
@@ -135,24 +139,22 @@ def free_port():
 
 
 @contextlib.contextmanager
-def started(count, *words, starter="torchrun"):
+def started(count, *words, starter="torchrun", start=Forked):
     """So many processes that run `main` on these words; all are gone in the end."""
     port = free_port()
-    here = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", __file__, *map(str, words)],
-            env=environment(number, count, port, starter),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for number in range(count)
-    ]
+    here = [start(main, *map(str, words), environment=environment(n, count, port, starter)) for n in range(count)]
     try:
         yield here
     finally:
         for process in here:
             process.kill()
             process.communicate()
+
+
+def interpreter(_, *words, environment):
+    """A process of its own interpreter, which hashes words as no other does."""
+    command = [sys.executable, "-W", "error", __file__, *words]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def finished(here, seconds=240):

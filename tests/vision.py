@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -43,12 +45,18 @@ def torchvision(name: str) -> ModuleType:
     return importlib.import_module(f"torchvision.{name}")
 
 
-def natural(channels: int = 3, height: int = 48, width: int = 40) -> Tensor:
-    """uint8 [9, channels, height, width]: parts of two photographs, a smooth gradient, a flat picture, its noise."""
+@functools.cache
+def _photographs() -> list[np.ndarray]:
+    """uint8 [height, width, 3] each; never written to."""
     from sklearn.datasets import load_sample_images
 
+    return list(load_sample_images().images)
+
+
+def natural(channels: int = 3, height: int = 48, width: int = 40) -> Tensor:
+    """uint8 [9, channels, height, width]: parts of two photographs, a smooth gradient, a flat picture, its noise."""
     found = []
-    for photograph in load_sample_images().images:
+    for photograph in _photographs():
         picture = torch.from_numpy(photograph.copy()).permute(2, 0, 1)
         found += [picture[:, top : top + height, left : left + width] for top, left in ((0, 0), (100, 300), (250, 500))]
     ramp = torch.linspace(0, 255, height)[:, None] * torch.linspace(0.2, 1, width)

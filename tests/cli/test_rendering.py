@@ -9,12 +9,12 @@ import torch
 
 from kontrast import parts
 from kontrast.cli import main
-from kontrast.words import built
 from kontrast.datasets import Dataset, DSprites, Generative
 from kontrast.datasets.sprites import archive
 from kontrast.datasets.teapot import Teapot
 from kontrast.datasets.teapot.teapot import on_sphere, spherical
 from kontrast.views import Factor
+from kontrast.words import built
 
 
 @chz.chz

@@ -5,8 +5,6 @@ import io
 import os
 import re
 import stat
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from kontrast.datasets import archives
 from kontrast.datasets.archives import Bounds, unpack
 
+import forked
 import formats
 
 BOUNDS = Bounds("top", 10_000, 8)
@@ -209,8 +208,9 @@ def test_a_header_that_asks_for_much_costs_little(tmp_path: Path) -> None:
         "except ValueError as error: print(error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "x"), str(tmp_path)]
-    fault, megabytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    done = forked.run(script, tmp_path / "x", tmp_path)
+    assert done.returncode == 0, done.stderr
+    fault, megabytes = done.stdout.splitlines()
     assert "more than the 1,048,576 bytes" in fault
     assert int(megabytes) < 64
     assert os.listdir(tmp_path) == ["x"]

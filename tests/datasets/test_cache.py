@@ -4,8 +4,6 @@ import dataclasses
 import errno
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,8 @@ from PIL import Image
 from kontrast.datasets import ImageFolder, decoded, picture_store, pictures
 from kontrast.datasets.decoded import Plan
 from kontrast.draws import Draws
+
+from forked import Forked, script
 
 COUNT = 40
 
@@ -217,9 +217,8 @@ print(count, int(found.long().sum()))
 """
 
 
-def work(root: Path, seconds: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WORK, str(root), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+def work(root: Path, seconds: float) -> Forked:
+    return Forked(script, WORK, str(root), str(seconds))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals")

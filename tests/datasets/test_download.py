@@ -4,8 +4,6 @@ import hashlib
 import http.server
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +18,9 @@ from kontrast.datasets.dataset import Dataset
 from kontrast.datasets.download import Downloadable, Published, cache, fetch, get
 from kontrast.parts import known
 
+import forked
 import formats
+from forked import Forked
 
 CONTENT = bytes(range(256)) * 2000
 ARCHIVED = (CIFAR10, CIFAR100, STL10, TinyImageNet)
@@ -337,7 +337,7 @@ def test_a_killed_download_leaves_no_file_of_that_name(server: str, seen: list[s
         "from kontrast.datasets.download import Published, fetch\n"
         "fetch([Published('x.gz', 10**9, '0' * 64, (sys.argv[1],))], pathlib.Path(sys.argv[2]))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", script, f"{server}/hang/x", str(tmp_path)])
+    child = Forked(forked.script, script, f"{server}/hang/x", str(tmp_path))
     deadline = time.monotonic() + 60
     while not seen and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,7 +1,5 @@
 """HDF5 files from elsewhere, sound and hostile."""
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from kontrast.datasets import check, hdf5
 from kontrast.datasets.shapes3d import NAME
 
+import forked
 import formats_factorial
 from formats_factorial import _Shapes3D
 
@@ -169,12 +168,6 @@ def test_no_flipped_bit_does_anything_else(tmp_path: Path) -> None:
                 assert str(error).startswith(f"{path}: "), error
                 print(str(error).replace(str(path), "x"))
     """
-    told = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "x.h5")],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    told = forked.run(textwrap.dedent(script), tmp_path / "x.h5", timeout=100)
     assert told.returncode == 0, told.stderr[-2000:]
     assert 20 < len(told.stdout.splitlines()) <= 80

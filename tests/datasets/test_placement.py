@@ -1,8 +1,6 @@
 """Where observations lie: what is chosen, what is said, what is prepared, and what memory it takes."""
 
 import os
-import subprocess
-import sys
 import threading
 import warnings
 from pathlib import Path
@@ -15,6 +13,8 @@ from kontrast.datasets import Digits, ImageFolder, pictures, placement
 from kontrast.datasets.placement import OnDevice, OnHost, lay
 from kontrast.datasets.stores import Held, Store
 from kontrast.draws import Draws
+
+import forked
 
 CPU = torch.device("cpu")
 ROWS = torch.arange(24, dtype=torch.uint8).reshape(6, 1, 2, 2)
@@ -225,9 +225,8 @@ def test_memory_is_bounded(tmp_path: Path, place: str) -> None:
     Image.new("RGB", (256, 256), (200, 100, 0)).save(tmp_path / "solid.png")
     for number in range(1000):
         (tmp_path / "pictures" / f"{number}.png").symlink_to(tmp_path / "solid.png")
-    command = [sys.executable, "-c", STREAM, str(tmp_path / "pictures"), place]
-    threads = {"OMP_NUM_THREADS": "1", "KONTRAST_DATA": str(tmp_path)}
-    done = subprocess.run(command, check=False, env=os.environ | threads, capture_output=True, text=True, timeout=200)
+    where = os.environ | {"KONTRAST_DATA": str(tmp_path)}
+    done = forked.run(STREAM, tmp_path / "pictures", place, environment=where)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[0]) < 80, done.stdout
     assert ("mapped from" if place == "mapped" else "decoded as") in done.stdout

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ import torch
 from kontrast.datasets import STL10
 from kontrast.draws import Draws
 
+import forked
 import formats
 
 
@@ -79,8 +78,9 @@ def test_mapping_takes_no_memory(tmp_path: Path) -> None:
         "for step in range(4): source.batch(Draws(0, step, 64))\n"
         "print(source.count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    count, megabytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    done = forked.run(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    count, megabytes = done.stdout.split()
     assert int(count) == 100_000
     assert int(megabytes) < 200
 

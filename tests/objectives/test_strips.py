@@ -1,11 +1,10 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 
 from kontrast.draws import generator
 from kontrast.objectives import strips
+
+import forked
 
 X, Y = (torch.randn(n, 3, generator=generator(n, "x"), dtype=torch.float64) for n in (7, 5))
 LABELS = """
@@ -45,5 +44,6 @@ def test_results_and_gradients_are_those_of_all_rows_at_once(held, monkeypatch):
 @pytest.mark.slow
 def test_label_keys_take_no_memory_that_grows_with_the_square():
     """All pairs of two views of 6,000 rows would be 576 MB, and more for each step of the way."""
-    done = subprocess.run([sys.executable, "-c", LABELS], capture_output=True, text=True, check=True)
+    done = forked.run(LABELS)
+    assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 300

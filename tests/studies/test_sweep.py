@@ -101,12 +101,12 @@ def test_a_cell_that_means_nothing_is_refused_before_the_first_one_starts(tmp_pa
 
 def test_a_batch_larger_than_the_data_and_latents_that_are_not_there_are_refused(tmp_path):
     small = {"data": "Digits", "encoder": "Conv", "encoder.width": "4", "epochs": "None", "steps": "2"}
-    for given, ask, said in [
+    for given, ask, why in [
         ({**small, "batch": "5000"}, "knn", r"cell rate=0.1 cannot run: a batch of 5000 is larger"),
         ({**small, "batch": "32"}, "recovery", "latents"),
     ]:
         one = Study("", "simclr", grid(Axis.of("optimizer.rate", 0.1)), (0,), given, (ask,))
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=why):
             sweep(one, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

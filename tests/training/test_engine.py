@@ -1,8 +1,6 @@
 """What a step does beside the gradient: precision, clipping, averages, windows of losses, memory, placement."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -20,6 +18,7 @@ from kontrast.training import NonFinite, OutOfMemory, Trainer, failures
 from kontrast.training.batch_norm import SynchronizedNorm, synchronize
 from kontrast.training.heading import heading
 
+import forked
 from small import digits, latents
 
 CPU = torch.device("cpu")
@@ -338,8 +337,8 @@ sys.exit(main([*words, "out=" + sys.argv[1]]))
 )
 def test_a_process_that_may_not_have_so_much_memory_says_what_would_fit(width, megabytes, advice, tmp_path):
     words = [str(tmp_path / "run"), str(width), str(megabytes)]
-    done = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, timeout=200, check=False)
-    said = done.stderr.decode()
+    done = forked.run(LIMITED, *words, timeout=200)
+    said = done.stderr
     assert done.returncode == 1, said
     assert "did not suffice for batch=1024" in said and advice in said
 

@@ -18,13 +18,14 @@ from kontrast import checkpoints, train
 from kontrast.encoders import Conv
 from kontrast.training import Interrupted, loop
 
+from forked import Forked
 from small import digits, latents
 
 QUIET = Console(quiet=True)
 COMMAND = (
     "import sys; sys.path.insert(0, sys.argv[1]); import torch; torch.set_num_threads(1); import small, kontrast; "
 )
-KILLED = "kontrast.train(small.digits(steps=240), sys.argv[2], resume=True, save_seconds=0.0, threads=1)"
+KILLED = {"resume": True, "save_seconds": 0.0, "threads": 1}
 
 
 def fingerprint(run):
@@ -67,13 +68,15 @@ def test_the_online_probe_cannot_touch_the_encoder(make, tmp_path):
 
 
 def test_two_processes_with_other_hash_seeds_agree(tmp_path):
-    code = "kontrast.train(small.digits(), sys.argv[2], threads=1)"
-    started = [subprocess_run(code, tmp_path / seed, PYTHONHASHSEED=seed) for seed in ("1", "2")]
-    for process in started:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors.decode()
-    one, two = (checkpoints.latest(tmp_path / seed / "checkpoints")[0].state["fingerprint"] for seed in ("1", "2"))
-    assert one == two
+    one = train(digits(), tmp_path / "one", threads=1, console=QUIET)
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    process = subprocess_run(
+        "kontrast.train(small.digits(), sys.argv[2], threads=1)", tmp_path / "two", PYTHONHASHSEED=seed
+    )
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors.decode()
+    two = checkpoints.latest(tmp_path / "two" / "checkpoints")[0].state["fingerprint"]
+    assert fingerprint(one) == two
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_parameters(tmp_path)
     out = tmp_path / "killed"
     reached = []
     for number in range(10):
-        process = subprocess_run(KILLED, out)
+        process = Forked(train, digits(steps=240), out, **KILLED)
         target = 20 * number + moments.randrange(1, 20)
         deadline = time.monotonic() + 60
         while max(checkpoints.steps(out / "checkpoints"), default=0) < target and process.poll() is None:
@@ -153,10 +156,9 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_parameters(tmp_path)
         time.sleep(moments.random() * 0.03)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-        process.stderr.close()
         reached.append(max(checkpoints.steps(out / "checkpoints")))
     assert len(set(reached)) == 10
-    process = subprocess_run(KILLED, out)
+    process = Forked(train, digits(steps=240), out, **KILLED)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors.decode()
     found, damaged = checkpoints.latest(out / "checkpoints")

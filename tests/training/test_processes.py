@@ -14,16 +14,17 @@ from kontrast.checkpoints import latest, steps
 from kontrast.run import Run
 from kontrast.training.processes import first_node, seat
 
-from together import QUIET, SAME, environment, finished, free_port, pictures, started, stepped
+from forked import Forked
+from together import QUIET, SAME, environment, finished, free_port, interpreter, pictures, started, stepped
 
 TOLERANCE = 1e-5
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("count", [2, 4])
-def test_any_number_of_processes_ends_with_the_same_parameters(count, tmp_path):
-    with started(count, "compare", tmp_path) as here:
+@pytest.mark.parametrize(("count", "start"), [(2, interpreter), (4, Forked)])
+def test_any_number_of_processes_ends_with_the_same_parameters(count, start, tmp_path):
+    with started(count, "compare", tmp_path, start=start) as here:
         statuses, said = finished(here, 500)
     assert statuses == [0] * count, said
     for number in range(count):

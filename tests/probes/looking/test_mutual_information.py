@@ -32,7 +32,7 @@ def asked(probe: MutualInformation, train, test):
 @pytest.mark.slow
 def test_correlated_gaussians_of_ten_dimensions_within_a_tenth():
     """I = -5 log(1 - rho^2), of which an estimate on other rows may be short, but never by more than a tenth."""
-    probe = MutualInformation(steps=1500, width=256)
+    probe = MutualInformation(steps=600, width=128, rate=2e-3)
     found = asked(probe, gaussians(60_000, 10, 0.5, 1), gaussians(4000, 10, 0.5, 2))
     truth = -5 * math.log(1 - 0.25)
     assert found.values["mine"] == pytest.approx(truth, rel=0.1)

@@ -285,7 +285,7 @@ def test_a_run_without_dropout_and_vectors_say_less(tmp_path):
 def test_a_trained_encoder_knows_the_posteriors_of_its_world(tmp_path):
     experiment = methods.mcinfonce(
         data=Posteriors(dim=3, low=8.0, high=64.0), pairing=Observed(), encoder=ResidualMlp(), head=Linear(dim=3),
-        steps=400, batch=256, online=False, **{"space.start": 22.6},
+        steps=400, batch=128, online=False, **{"space.start": 22.6, "objective.samples": 8},
     )  # fmt: skip
     run = train(experiment, tmp_path / "run", console=QUIET)
     scores = {score.metric: score for score in run.examine(Uncertainty(resamples=20, **STILL), limit=3000).scores}

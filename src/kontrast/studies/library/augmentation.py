@@ -39,6 +39,6 @@ study = Study(
     reading=(
         "The base crops and turns a little, so that two views differ in everything by a little; each change is made "
         "to it alone. A latent that the change moves is one that the two views no longer share, and it is lost; one "
-        "that it leaves alone is kept. R^2 of an affine map from the frozen feature, held out."
+        "that it leaves alone is kept. R^2 of an affine map from the frozen embedding, held out."
     ),
 )
