@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 export PIP_CONSTRAINT := $(abspath constraints.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled modules are kept, whatever the shell says: every process that a test starts, and the next run, reads them.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test fast check docs bench setup clean
 

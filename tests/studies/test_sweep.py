@@ -128,7 +128,7 @@ def test_a_run_that_cannot_be_gone_on_with_is_named_before_anything_starts(copy,
         shutil.rmtree(copy / name)
         (copy / name).write_text("")
     said = {
-        "experiment": "has no experiment.json, so nobody knows what was trained in it; remove that folder",
+        "experiment": "holds something that is no run .it has no experiment.json.; move it away",
         "damaged": "is damaged; remove",
         "version": "another version of kontrast.*'warp'.*use that version",
         "other": "holds another experiment: batch is 64 there and 32 here; give another out=",

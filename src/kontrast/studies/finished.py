@@ -50,8 +50,8 @@ def _there(folder: Path) -> dict[str, Any] | None:
         kept = [entry.name for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.exists() else []
         if kept:
             raise ValueError(
-                f"{folder} has no {NAME}, so nobody knows what was trained in it; remove that folder, and the same "
-                "command trains it again, or give another out="
+                f"{folder} holds something that is no run (it has no {NAME}); move it away, and the same command "
+                "trains it again, or give another out="
             ) from None
         return None
     except ValueError:
