@@ -15,7 +15,7 @@ TINY = {
     "augmentation": ["--sizes=32", "--rounds=1", "--batch=8", "--eager"],
     "losses": ["--quick"],
     "probes": ["--quick", "--rounds=1"],
-    "recovery": ["--rows=400"],
+    "recovery": ["--rows=400", "--dimensions=3"],
     "startup": ["--repeats=1"],
     "training": ["--steps=2", "--batch=16"],
 }
