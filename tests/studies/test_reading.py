@@ -128,3 +128,18 @@ def test_an_unknown_field_is_refused_before_anything_is_there(capsys, tmp_path):
     assert main(["sweep", "simclr", "batch=64,1", f"out={out}"]) == 2
     assert "the cell batch=1 " in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["simclr", "batch="], "batch= has no value"),
+        (["simclr", "batch=32", "--each", "epochs="], "epochs= has no value"),
+        (["similarty"], "did you mean 'similarity'"),
+        (["simclrr", "batch=1,2"], "did you mean 'simclr'"),
+    ],
+)
+def test_what_is_empty_or_misspelled_is_answered(words, said, tmp_path, capsys):
+    assert main(["sweep", *words, f"out={tmp_path / 'study'}"]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "study").exists()

@@ -20,7 +20,7 @@ from kontrast.results import effects, print_table, table
 from kontrast.studies import Executor, Study, sweep
 from kontrast.studies.answers import write_answers
 from kontrast.studies.guided import Guided, search
-from kontrast.studies.library import is_named, load
+from kontrast.studies.library import is_named, known, load
 from kontrast.studies.values import Listed, read
 from kontrast.words import built, split_words, truth, whole_number
 
@@ -89,6 +89,8 @@ def read_sweep(words: Sequence[str]) -> tuple[Study, dict[str, str]]:
     unnamed, changes = split_words(behind)
     if len(named) != 1 or unnamed:
         raise ValueError(f"say what to sweep, one method or study: {USAGE}")
+    for field in (field for field, text in {**given, **changes}.items() if not text):
+        raise ValueError(f"{field}= has no value; write one, or several as {field}=a,b")
     for field in [field for field in changes if _is_shared(field)]:
         given[field] = changes.pop(field)
     if EACH in words and not changes:
@@ -102,6 +104,8 @@ def read_sweep(words: Sequence[str]) -> tuple[Study, dict[str, str]]:
     texts = {name: given.pop(name) for name in TEXTS if name in given}
     ask = _asking(given)
     seeds = _seeds(given.pop("seed", "0..2"))
+    if not set(named[0].split(",")) & {*methods.known()} and "-" not in named[0]:
+        parts.choose(named[0], [*methods.known(), *known()], "method or study")
     named = [methods.get(name).name for name in named[0].split(",")]
     fixed, varied = split(given)
     found = settings(named, varied, changes, how)

@@ -87,7 +87,7 @@ def perform_cells(
         return
     for cell in todo:
         record = read_record(out, cell.name)
-        if record.why or record.state == "running":  # of an earlier start, which says nothing of this one
+        if record.why:  # of an earlier start, which says nothing of this one; a job may be running
             Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))
     count = len([*study.cells()])
     tasks = [Task(out, cell.name, count, None, device, compile, after=after, pages=pages) for cell in todo]
