@@ -36,6 +36,10 @@ def direction(name: str) -> int:
     return -1 if metric in LESS else 0 if metric in NEITHER else 1
 
 
+ROUNDING = 1e-12
+"""What is smaller is no difference but that of two sums."""
+
+
 def digits(values: Iterable[float | None]) -> str:
     """The format of a column of numbers that are to be compared: three digits after the point, fewer if they are large.
 
@@ -43,7 +47,7 @@ def digits(values: Iterable[float | None]) -> str:
     """
     sizes = [abs(value) for value in values if value is not None and math.isfinite(value)]
     size = max(sizes, default=0.0)
-    if size >= 1e5 or 0 < size < 5e-4:
+    if size >= 1e5 or ROUNDING < size < 5e-4:
         return ".2e"
     return ".3f" if size < 10 else ".2f" if size < 100 else ".1f"
 

@@ -88,6 +88,8 @@ def perform_cells(
     for cell in todo:
         record = read_record(out, cell.name)
         if record.why:  # of an earlier start, which says nothing of this one; a job may be running
+            if record.state == "failed":
+                (out / cell.name).with_suffix(".job").unlink(missing_ok=True)
             Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))
     count = len([*study.cells()])
     tasks = [Task(out, cell.name, count, None, device, compile, after=after, pages=pages) for cell in todo]
