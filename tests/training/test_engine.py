@@ -1,6 +1,7 @@
 """What a step does beside the gradient: precision, clipping, averages, windows of losses, memory, placement."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -245,6 +246,7 @@ def test_a_layer_that_does_more_than_normalize_is_refused():
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_memory_that_lacks_is_said_with_what_would_fit(error, monkeypatch):
@@ -333,14 +335,16 @@ sys.exit(main([*words, "out=" + sys.argv[1]]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("width", "megabytes", "advice"), [(128, 170, "write micro="), (512, 400, "write a smaller encoder")]
+    ("width", "megabytes", "advice"),
+    [(128, 150, r"write (micro=\d+|a smaller encoder)"), (512, 400, "write a smaller encoder")],
 )
 def test_a_process_that_may_not_have_so_much_memory_says_what_would_fit(width, megabytes, advice, tmp_path):
+    """Which of the two fits is the allocator's matter where the network alone nearly does not."""
     words = [str(tmp_path / "run"), str(width), str(megabytes)]
     done = forked.run(LIMITED, *words, timeout=200)
     said = done.stderr
     assert done.returncode == 1, said
-    assert "did not suffice for batch=1024" in said and advice in said
+    assert "did not suffice for batch=1024" in said and re.search(advice, said), said
 
 
 def test_the_placement_is_passed_on_and_said(tmp_path):

@@ -18,8 +18,15 @@ from kontrast.views import Things
 if TYPE_CHECKING:
     from kontrast.training.trainer import Trainer
 
-SHORT = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "std::bad_alloc")
-"""What torch says where memory does not suffice, other than by torch.OutOfMemoryError."""
+SHORT = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "could not create a primitive",
+)
+"""What torch, and oneDNN within it, say where memory does not suffice, other than by torch.OutOfMemoryError."""
 MARGIN = 2.0
 """What a backward pass takes beside what the forward pass keeps for it, as a factor."""
 
