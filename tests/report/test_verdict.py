@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from made_results import similarities, study
 
@@ -79,7 +81,8 @@ def test_nothing_is_made_of_nothing():
 def test_not_a_number_wins_nothing():
     nan = float("nan")
     text = conclude(of({"Cosine": [0.8, nan, 0.9], "Dot": [nan, nan, nan], "Lp": [0.7, 0.7, 0.7]}))
-    assert "baseline Cosine: 0.850" in text
+    assert text.startswith("Linear accuracy is best with Lp, of those with 3 seeds: 0.700")
+    assert "from the baseline Cosine (0.850) by −0.150 over 2 seeds" in text
     assert "nan" not in text
 
 
@@ -90,7 +93,7 @@ def test_axes_are_weighed_against_each_other_and_failures_counted():
     assert "; seeds alone have a standard deviation of 0.00" in said
     assert "Over all else, b " in said
     assert "1 of 18 cell failed" in said
-    assert "Settings have 2 to 3 seeds." in said
+    assert "Settings have 2 to 3 seeds, and only those of 3 are ranked." in said
 
 
 def test_a_score_that_is_not_there_is_stood_in_for():
@@ -98,3 +101,29 @@ def test_a_score_that_is_not_there_is_stood_in_for():
     assert settled(made).score == "KNN: accuracy"
     assert "No column is called KNN k=20: accuracy; KNN accuracy stands for it." in " ".join(besides(made))
     assert settled(similarities(score="Gone: gone")).score == "Linear: accuracy"
+
+
+def test_few_lucky_seeds_do_not_win_and_are_named():
+    nan = float("nan")
+    made = of({"Cosine": [0.70, 0.71, 0.72], "Lp": [0.75, 0.76, 0.77], "Dot": [0.9, nan, nan]})
+    assert conclude(made).startswith("Linear accuracy is best with Lp, of those with 3 seeds: 0.760")
+    said = " ".join(besides(made))
+    assert "only those of 3 are ranked; Dot has 0.900 over 1." in said
+    assert "2 of the scores are no numbers and left out." in said
+    lone = conclude(of({"Cosine": [0.70, 0.71, 0.72], "Dot": [0.9, nan, nan]}))
+    assert lone.startswith("No setting of as many seeds has a better Linear accuracy than the baseline Cosine: 0.710")
+
+
+def test_equal_settings_are_not_ranked():
+    assert "is 0.800 with every setting" in conclude(of({"Cosine": [0.8] * 3, "Dot": [0.8] * 3}))
+    text = conclude(of({"Cosine": [0.7, 0.71, 0.72], "Dot": [0.8, 0.81, 0.82], "Lp": [0.82, 0.81, 0.8]}))
+    assert text.startswith("Linear accuracy is best with Dot and Lp: 0.810") and "The first differs" in text
+    text = conclude(of({"Lp": [0.82, 0.8, 0.81], "Cosine": [0.81] * 3, "Dot": [0.7] * 3}, baseline=("Cosine",)))
+    assert text.startswith("No setting has a better Linear accuracy than the baseline Cosine: 0.810")
+
+
+def test_a_raw_input_that_is_better_makes_it_no_achievement():
+    made = of({"Cosine": [0.8, 0.81, 0.82], "Dot": [0.7, 0.71, 0.69]})
+    raw = tuple(replace(one, scores=tuple(replace(each, raw=0.95) for each in one.scores)) for one in made.outcomes)
+    text = conclude(replace(made, outcomes=raw))
+    assert "an untrained encoder has 0.500, the raw input has 0.950 and chance is 0.100, so that it is no" in text

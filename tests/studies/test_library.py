@@ -30,9 +30,9 @@ def test_there_are_studies_of_what_the_sources_ask():
 def test_every_study_can_be_made_and_says_how_to_read_it(name, tmp_path):
     study = load(name)
     assert study.title == name and study.question.endswith("?") and len(study.reading) > 80
-    assert len(study.seeds) == 3
+    assert len(study.seeds) >= 3
     experiments = [study.experiment(cell) for cell in study.cells()]
-    assert len({repr(each) for each in experiments}) == len(experiments) == 3 * len(study.settings)
+    assert len({repr(each) for each in experiments}) == len(experiments) == len(study.seeds) * len(study.settings)
     for experiment in experiments[: len(study.settings)]:
         asked, _ = study.asked(experiment)
         assert asked.probes or asked.tunings

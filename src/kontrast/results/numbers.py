@@ -53,13 +53,13 @@ def digits(values: Iterable[float | None]) -> str:
 
 
 def shown(value: float | None, form: str = ".3f", sign: bool = False) -> str:
-    """A number in a format, with its sign if asked; a dash for none, and no minus before what rounds to zero."""
+    """A number in a format, with its sign if asked; a dash for none, and no sign before what rounds to zero."""
     if value is None:
         return BLANK
     if not math.isfinite(value):
         return str(value)
     text = f"{value:{'+' if sign else ''}{form}}"
-    return text.replace("-", "+" if sign else "") if float(text) == 0 and text.startswith("-") else text
+    return text.lstrip("+-") if float(text) == 0 else text
 
 
 def probability(p: float | None) -> str:
