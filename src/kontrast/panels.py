@@ -28,6 +28,7 @@ class Heat:
 
     `values` [rows][columns]; `low` and `high`, of the same shape or empty, bound the 95 % interval of each. `center` is
     the value that has no color, for numbers that are good or bad on either side of it; None: color grows from 0.
+    `reach` is a distance from there that is not worth the full color: only what is farther away has it.
     """
 
     title: str
@@ -40,9 +41,11 @@ class Heat:
     row: str = ""
     column: str = ""
     note: str = ""
+    reach: float = 0.0
 
     def __post_init__(self) -> None:
         _check_words(self, "title", "row", "column", "note")
+        object.__setattr__(self, "reach", _numbers((self.reach,), "reach", self)[0])
         _check_names(self, "rows", "columns")
         for name in ("values", "low", "high"):
             given = getattr(self, name)

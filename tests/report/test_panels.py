@@ -117,6 +117,9 @@ def test_tints_grow_with_the_distance_from_the_center():
     assert [color for color, _ in found] == [colors.BELOW, colors.TRAINED]
     assert [opacity for _, opacity in found] == [0.62, 0.31]
     assert [opacity for _, opacity in tints(Heat("h", ("a",), ("x", "y"), ((0.5, 1.0),), center=0.5))] == [0.62]
+    assert [opacity for _, opacity in tints(Heat("h", ("a",), ("x", "y"), ((0.5, 1.0),), center=0.5, reach=1))] == [
+        0.31
+    ]
 
 
 def test_large_matrices_are_one_picture_and_their_ends_are_said():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_results import changes, draws, grid, similarities, study, temperatures
 
-from kontrast.report import changed, seeds, studied
+from kontrast.report import changed, crossed, seeds, studied
 from kontrast.report.scatter import Scatter, rank_correlation
 from kontrast.report.seeds import Center
 
@@ -22,8 +22,10 @@ def drawn(monkeypatch):
     def record(kind):
         return lambda *given: found.append((kind, given[-1], given)) or found[-1]
 
-    for name in ("draw_bars", "draw_facets", "draw_heat", "draw_scatter", "draw_effects"):
+    for name in ("draw_bars", "draw_facets", "draw_scatter", "draw_effects"):
         monkeypatch.setattr(studied, name, record(name))
+    for name in ("draw_heat", "draw_effects"):
+        monkeypatch.setattr(crossed, name, record(name))
     monkeypatch.setattr(changed, "draw_heat", record("draw_heat"))
 
     def of(results):
@@ -45,9 +47,9 @@ def test_figures_follow_from_what_varied(drawn):
     assert drawn(draws()) == [("bars", "score"), *over, *beside]
     assert drawn(study({"batch": ("64", "128", "256")}, [0.1])) == [("facets", "score")]
     assert drawn(replace(similarities(), outcomes=())) == []
-    named = similarities()
-    object.__setattr__(named, "scatter", ("Recovery: r2/scale", "Recovery: r2/shape"))
+    named = replace(similarities(), against=("KNN", "Recovery: r2/shape", "none such"))
     assert drawn(named)[-2:] == [("scatter", "scatter-0"), ("scatter", "scatter-1")]
+    assert [given[0].x for _, _, given in drawn.found[-2:]] == ["KNN accuracy", "Recovery R² shape"]
 
 
 def test_curves_go_along_numbers_and_names_along_the_most_levels(drawn):
@@ -137,3 +139,31 @@ def test_rank_correlation():
     assert rank_correlation(Scatter("t", "x", "y", ("a",) * 4, pairs)) == pytest.approx(0.8)
     assert math.isnan(rank_correlation(Scatter("t", "x", "y", ("a",) * 3, pairs[:3])))
     assert math.isnan(rank_correlation(Scatter("t", "x", "y", ("a",) * 4, tuple((at(1), y) for _, y in pairs))))
+
+
+def test_what_there_is_no_room_for_is_never_the_best_or_the_baseline(drawn):
+    letters = tuple(f"o{at}" for at in range(11))
+    made = study(
+        {"optimizer": letters, "rate": tuple(f"r{at}" for at in range(26))}, [0.02, 0.01], baseline=("o9", "r25")
+    )
+    drawn(made)
+    facets = drawn.found[0][2][0]
+    values = seeds.shown(made, "Linear: accuracy")
+    best = max(values, key=lambda one: values[one].value)
+    for levels in (best, ("o9", "r25")):
+        assert levels[0] in facets.colors + facets.rows and levels[1] in facets.colors + facets.rows
+    assert (len(facets.colors), len(facets.rows)) == (8, 24) and set(facets.rows) <= set(made.axes["rate"])
+    assert "the best 8 of 11 levels of optimizer" in facets.note and "the best 24 of 26 levels of rate" in facets.note
+    many = study({"optimizer": tuple(f"o{at}" for at in range(60))}, [0.02], baseline=("o59",))
+    drawn(many)
+    bars = drawn.found[0][2][0]
+    values = seeds.shown(many, "Linear: accuracy")
+    assert "o59" in bars.names and max(values, key=lambda one: values[one].value)[0] in bars.names
+    assert len(bars.names) == 24 and "the best 24 of 60 settings" in bars.note
+
+
+def test_a_table_of_what_seeds_alone_do_is_pale(drawn):
+    drawn(study({"a": ("x", "y"), "b": ("p", "q", "r")}, [0.0, 0.0], noise=0.01))
+    (panel,) = (given[0] for kind, _, given in drawn.found if kind == "draw_heat")
+    assert panel.reach == pytest.approx(0.04, rel=0.5)
+    assert max(abs(x - panel.center) for row in panel.values for x in row) < panel.reach

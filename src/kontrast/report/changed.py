@@ -22,6 +22,7 @@ from kontrast.report.seeds import (
 )
 from kontrast.results import Results
 from kontrast.results.compared import main_effects
+from kontrast.results.numbers import direction
 
 MOST_MAPS, MOST_SETTINGS = 2, 24
 
@@ -73,6 +74,7 @@ def _map(results: Results, head: str, columns: list[str], rows: dict[str, list[C
         labels.append(f"{each.partition('/')[2]} ({value:.2f})" if math.isfinite(value) else each.partition("/")[2])
     over = " over all other axes" if len(varied(results)) > 2 else ""
     note = f"Differences to {base}{over}, seed by seed; its own scores stand beside the names. Blue is above it."
+    note += " Less is better." if direction(head) < 0 else ""
     note += f" {PAIRED}" if bounded else ""
     bounds = [tuple(tuple(getattr(x, end) for x in row) for row in rows.values()) for end in ("low", "high")]
     values = tuple(tuple(x.value for x in row) for row in rows.values())

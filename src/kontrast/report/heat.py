@@ -47,12 +47,12 @@ def draw_heat(panel: Heat, name: str) -> Drawing:
     room = _room(panel, values, low is not None and high is not None)
     top = 0.2 + (0.055 * min(18, _longest(columns)) if room.turned else 0.15) + 0.2 * bool(panel.column)
     made, axes = figure(WIDTH[room.size], top + 0.12 + room.high * len(rows) / POINTS + (0 if room.numbers else 0.35))
-    tints = _tints(values, panel.center)
+    tints = _tints(values, panel)
     _cells(axes, tints)
     if room.numbers:
         _write(axes, values, low if room.intervals else None, high)
     else:
-        _scale(made, values, panel.center, WIDTH[room.size])
+        _scale(made, values, panel, WIDTH[room.size])
     _label(axes, panel, rows, columns, room)
     heading = plain(panel.title, 80)
     left = [
@@ -92,10 +92,17 @@ def _room(panel: Heat, values: NDArray[np.float64], bounded: bool) -> Room:
     return Room(size, wide, float(np.clip(420 / max(1, len(values)), 1.2, 15)), False, False, True)
 
 
-def _tints(values: NDArray[np.float64], center: float | None) -> NDArray[np.float64]:
+def _away(values: NDArray[np.float64], panel: Heat) -> tuple[float, NDArray[np.float64], float]:
+    """The value without color, how far each cell is from it (0 in a gap), and the distance of the full color."""
+    center = panel.center if panel.center is not None and np.isfinite(panel.center) else 0.0
+    away = np.nan_to_num(values - center)
+    reach = panel.reach if np.isfinite(panel.reach) else 0.0
+    return center, away, float(np.abs(away).max(initial=reach))
+
+
+def _tints(values: NDArray[np.float64], panel: Heat) -> NDArray[np.float64]:
     """How strongly each cell is tinted, from -1 to 1; a gap is 0."""
-    away = np.nan_to_num(values - (center if center is not None and np.isfinite(center) else 0.0))
-    most = np.abs(away).max(initial=0)
+    _, away, most = _away(values, panel)
     return np.asarray(away / most if 0 < most < np.inf else away * 0, dtype=np.float64)
 
 
@@ -123,10 +130,10 @@ def _cell(value: float, values: NDArray[np.float64]) -> str:
     finite = values[np.isfinite(values)]
     if (finite == finite.round()).all() and np.abs(finite).max() < 1e6:
         return f"{value:.0f}".replace("-", "−")
-    most = float(np.abs(finite).max())
+    most, apart = float(np.abs(finite).max()), float(np.ptp(finite))
     if not 0.02 <= most < 1000:
         return number(value, most).replace("-", "−")
-    text = f"{value:.{3 if most < 0.1 else 2 if most < 10 else 1 if most < 100 else 0}f}"
+    text = f"{value:.{3 if most < 0.1 or 0 < apart < 0.05 else 2 if most < 10 else 1 if most < 100 else 0}f}"
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 
 
@@ -146,13 +153,11 @@ def _write(
             axes.text(j + 0.5, i + 0.73, text, fontsize=6.6, **look)
 
 
-def _scale(made: Any, values: NDArray[np.float64], center: float | None, inches: float) -> None:
+def _scale(made: Any, values: NDArray[np.float64], panel: Heat, inches: float) -> None:
     """A few cells of the tints with the values that they stand for, below a matrix without numbers."""
     from matplotlib.patches import Patch
 
-    middle = center if center is not None and np.isfinite(center) else 0.0
-    away = np.nan_to_num(values - middle)
-    most = float(np.abs(away).max(initial=0))
+    middle, away, most = _away(values, panel)
     signs = [
         x
         for x in (-1.0, -0.5, 0.0, 0.5, 1.0)

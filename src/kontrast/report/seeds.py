@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,9 +17,13 @@ from kontrast.results.statistics import Difference, Summary, summarize
 from kontrast.text import plain
 
 INTERVAL = "Intervals are 95 % of Student's t over seeds."
+FEW = "Below three seeds there is no interval."
 PAIRED = "Intervals are 95 % of a bootstrap over the seeds' differences."
+FLOORS = {"untrained": "untrained", "raw": "raw input", "chance": "chance"}
 WORDLESS = {"true", "false", "on", "off", "yes", "no", "none"}
 """Levels that say nothing without the name of their axis, as numbers do."""
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def of(found: Summary | Difference | None) -> Center:
 
 def shown(results: Results, column: str) -> dict[Levels, Center]:
     """The settings that have a score in a column, with it."""
-    found = {each.levels: of(each.summary) for each in compare(results, column)}
+    found = {each.levels: of(each.summary) for each in compare(results, column, ())}
     return {levels: value for levels, value in found.items() if value.each}
 
 
@@ -74,7 +79,7 @@ def differences(results: Results, column: str) -> dict[Levels, Center]:
 
 def floor(results: Results, column: str, name: str) -> float | None:
     """The mean over settings of what stands beside a column's scores ("untrained", ...); None where none is known."""
-    known = [each.floors[name] for each in compare(results, column) if name in each.floors]
+    known = [each.floors[name] for each in compare(results, column, ()) if name in each.floors]
     return fmean(known) if known else None
 
 
@@ -152,3 +157,35 @@ def say(column: str) -> str:
     probe, _, metric = column.partition(": ")
     name, _, of = metric.partition("/")
     return plain(" ".join(filter(None, [probe, symbol(name), of])), 60)
+
+
+def index_of(results: Results, axis: str) -> int:
+    """Where an axis is in the levels of a setting."""
+    return list(results.axes).index(axis)
+
+
+def floors_of(results: Results, column: str) -> dict[str, float]:
+    """What a column is read against, by name: means over settings."""
+    known = {name: floor(results, column, key) for key, name in FLOORS.items()}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def note_of(values: Mapping[Levels, Center]) -> str:
+    """How many seeds there are, and what the intervals are."""
+    counts = {len(x.each) for x in values.values()}
+    several = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(max(counts))
+    seeds = f"{several} seed{'s' if max(counts) > 1 else ''} a setting. "
+    return seeds + (INTERVAL if min(counts) > 2 else f"{INTERVAL} {FEW}" if max(counts) > 2 else FEW)
+
+
+def foremost(values: Mapping[K, float], most: int, base: K, way: int) -> list[K]:
+    """The names of as many values as there is room for, in their order: where there are more, the best and the base."""
+    if len(values) <= most:
+        return [*values]
+    ranked = sorted(values, key=lambda name: (name != base, -way * values[name]))
+    return [name for name in values if name in ranked[:most]]
+
+
+def left_out(kept: int, there: int, what: str) -> str:
+    """What to say of those that there is no room for; nothing where there are none."""
+    return f" Shown: the best {kept} of {there} {what}." if kept < there else ""

@@ -70,6 +70,8 @@ def besides(results: Results) -> list[str]:
     probe, _, measured = results.score.lower().partition(": ")
     if named and results.columns and not (probe.startswith(wanted) and measured.startswith(metric)):
         said.append(f"No column is called {plain(named, 80)}; {say(results.score)} stands for it.")
+    missing = [name for name in results.against if results.columns and not results.find(name)]
+    said += [f"No column is called {plain(name, 80)}, so that nothing is drawn against it." for name in missing]
     if rows:
         said += [_few(results, rows), _ahead(results, rows)]
     if lost := sum(len(one.summary.lost) for one in compare(results)) if results.columns else 0:

@@ -41,8 +41,8 @@ class Results:
     """The outcomes of a study, and how to read them.
 
     `axes` are the names of what varied with their levels in order. `score` is the column that answers the question,
-    and `baseline` the setting that others are compared with. `references` are the experiments' parts with a published
-    source, `environment` the machine of the first run.
+    `against` the columns that it is drawn against, and `baseline` the setting that others are compared with.
+    `references` are the experiments' parts with a published source, `environment` the machine of the first run.
     """
 
     title: str
@@ -56,6 +56,7 @@ class Results:
     protocols: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, object] = field(default_factory=dict)
     references: Sequence[str] = ()
+    against: Sequence[str] = ()
 
     @property
     def settings(self) -> tuple[Levels, ...]:
@@ -77,6 +78,11 @@ class Results:
             raise ValueError("no cell of this study has scores yet")
         if not wanted:
             return self.columns[0]
+        return self.find(wanted) or parts.choose(name or self.score, self.columns, "score")
+
+    def find(self, name: str) -> str:
+        """The column that a name stands for, as `chosen` says it; "" where there is none."""
+        wanted = name.strip().lower()
         for accept in (str.__eq__, str.startswith):
             for each in self.columns:
                 if accept(each.lower(), wanted):
@@ -86,7 +92,7 @@ class Results:
             own, _, measured = each.lower().rpartition(": ")
             if measured == metric and probe in ("", own.split(" ")[0]):
                 return each
-        return parts.choose(name or self.score, self.columns, "score")
+        return ""
 
     def of(self, levels: Levels, name: str = "") -> dict[int, Score]:
         """The scores of one setting in one column, by seed, of the cells that are done and have it."""

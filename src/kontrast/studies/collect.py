@@ -31,6 +31,7 @@ def collect(folder: Path | str) -> Results:
         axes=study.axes,
         outcomes=outcomes,
         score=study.score,
+        against=study.against,
         baseline=study.compared,
         command=study.command,
         reading=study.reading,

@@ -45,8 +45,9 @@ class Study:
     `given` are fields that all experiments share unless their setting says otherwise, of the method named. `ask` are
     words of `kontrast probe`: probes, tunings and their options, as in ("linear", "knn", "knn.k=50",
     "fraction=.01,.1,1"); none are those that the data allow. `score` is the column that answers the question, as in
-    "Linear: accuracy" or its beginning, `baseline` the levels of the setting that others are compared with (the first,
-    if none), and `reading` how to read the answer. `command` repeats it.
+    "Linear: accuracy" or its beginning, `against` are those that its page draws that one against (the first of each
+    other probe, if none), `baseline` the levels of the setting that others are compared with (the first, if none), and
+    `reading` how to read the answer. `command` repeats it.
 
     A value may have the word {seed} in it, which is the seed of the cell: data.seed={seed} draws other data for each.
     """
@@ -62,6 +63,7 @@ class Study:
     reading: str = ""
     title: str = ""
     command: str = ""
+    against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.settings:
@@ -139,6 +141,7 @@ class Study:
             **made,
             "given": dict(self.given),
             "ask": list(self.ask),
+            "against": list(self.against),
             "baseline": dict(self.baseline),
             "seeds": list(self.seeds),
             "settings": settings,
@@ -156,6 +159,7 @@ class Study:
                 seeds=tuple(map(int, made["seeds"])),
                 given=dict(made["given"]),
                 ask=tuple(map(str, made["ask"])),
+                against=tuple(map(str, made.get("against", ()))),
                 baseline=dict(made["baseline"]),
             )
         except (KeyError, TypeError) as error:
