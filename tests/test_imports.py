@@ -20,6 +20,7 @@ start = time.process_time()
 import torch
 torch_done, before = time.process_time(), set(sys.modules)
 import kontrast
+kontrast.train, kontrast.methods, kontrast.probes
 done = time.process_time()
 print(json.dumps([torch_done - start, done - torch_done, sorted(set(sys.modules) - before)]))
 """

@@ -82,7 +82,9 @@ def _exports(module: str) -> list[Public]:
 
 def _names(module: ModuleType) -> Iterator[tuple[str, str]]:
     """Public names of a module's source, each with the module where it is defined."""
-    for node in _tree(module.__name__).body:
+    body = _tree(module.__name__).body
+    late = [each for node in body if isinstance(node, ast.If) for each in node.body]  # imported when first asked for
+    for node in (*body, *late):
         if isinstance(node, ast.ImportFrom):
             again = [alias.name for alias in node.names if alias.name == alias.asname]
             yield from ((name, str(node.module)) for name in again)

@@ -253,3 +253,22 @@ def test_a_job_is_a_process_of_this_machine_to_try_a_cluster(tmp_path, monkeypat
     results = run(one, tmp_path / "out", executor=Slurm(cluster="local", cpus=1, gpus=0), console=QUIET, pages=False)
     assert results.counted()["done"] == 1
     assert subprocess.run(["ls", tmp_path / "out" / ".jobs"], capture_output=True, check=True).stdout
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from kontrast.studies import Axis, Study, grid, sweep
+fixed = {"data": "Digits", "encoder": "Conv", "encoder.width": 4, "epochs": "None", "steps": 2}
+sweep(Study("", "simclr", grid(Axis.of("batch", 32)), (0,), fixed, ask=("knn",)), sys.argv[1])
+"""
+
+
+def test_a_script_that_sweeps_as_soon_as_it_is_read_is_told_so(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT)
+    words = [sys.executable, str(script), str(tmp_path / "out")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert 'below if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert read_record(tmp_path / "out", "batch=32/seed-0").state == "waiting"

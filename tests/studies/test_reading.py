@@ -1,5 +1,8 @@
 """The words of `kontrast sweep`: what they make, and what is refused before anything is trained."""
 
+import subprocess
+import sys
+
 import pytest
 
 from kontrast.cli import main
@@ -18,14 +21,14 @@ def levels(words):
 @pytest.mark.parametrize(
     ("words", "made"),
     [
-        ("simclr", [{}]),
+        ("simclr seed=0..1", [{}]),
         ("simclr batch=64,128", [{"batch": "64"}, {"batch": "128"}]),
-        ("simclr batch=[64]", [{}]),
+        ("simclr batch=[64] seed=3", [{}]),
         ("simclr,byol", [{"method": "simclr"}, {"method": "byol"}]),
         ("simclr ...p=.5,1", [{"...p": ".5"}, {"...p": "1"}]),
         ("simclr encoder=Mlp encoder.widths=[4,4],[8]", [{"encoder.widths": "4,4"}, {"encoder.widths": "8"}]),
-        ("simclr encoder=Mlp encoder.widths=[4,4]", [{}]),
-        ("simclr pairing.recipe.crop.scale=[0.2,1]", [{}]),
+        ("simclr encoder=Mlp encoder.widths=[4,4] seed=0", [{}]),
+        ("simclr pairing.recipe.crop.scale=[0.2,1] seed=0", [{}]),
         (
             "simclr objective.similarity=Cosine,Euclidean,Mahalanobis",
             [{"objective.similarity": name} for name in ("Cosine", "Euclidean", "Mahalanobis")],
@@ -76,9 +79,13 @@ def test_a_search_is_read():
     ("words", "said"),
     [
         ("", "say what to sweep"),
-        ("simclr byol", "say what to sweep"),
+        ("simclr byol", "write simclr,byol"),
+        ("simclr similarity", "say what to sweep"),
+        ("simclr", "nothing varies; write a field with several values"),
+        ("simclr batch=64 objective.temperature=[0.1]", "nothing varies"),
+        ("simclr batch=32,64 objective.temperature=0.1-0.9", "with commas, as in objective.temperature=a,b,c"),
+        ("simclr batch=32,64 objective.temperature=[0.1,0.5]", "with commas, as in objective.temperature=a,b,c"),
         ("simcrl batch=1,2", "did you mean 'simclr'"),
-        ("simclr, batch=1,2", "no method named ''"),
         ("simclr,simclr", "simclr twice"),
         ("simclr batch=64 batch=128", "batch= is given twice; write its values together"),
         ("simclr batch=64,64", "64 twice"),
@@ -86,6 +93,7 @@ def test_a_search_is_read():
         ("simclr seed=-1", "no whole number from 0 on"),
         ("simclr seed=0,0", "seed has 0 twice"),
         ("simclr seed=0.5..1.5", "write seed=0..4"),
+        ("simclr batch=1..99999", "99,999 settings, more than 10,000"),
         ("simclr seed=0..20000", "20,001 cells, more than 10,000"),
         ("simclr steps=1..1000 batch=1..1000 epochs=1..1000", "1,000,000,000 settings, more than 10,000"),
         ("simclr batch=64,128 steps=5,6,7 zip=batch+steps", "as many of each, not 2 of batch and 3 of steps"),
@@ -125,8 +133,11 @@ def test_an_unknown_field_is_refused_before_anything_is_there(capsys, tmp_path):
     out = tmp_path / "study"
     assert main(["sweep", "simclr", "bach=64,128", f"out={out}"]) == 2
     assert "did you mean 'batch'" in capsys.readouterr().err
-    assert main(["sweep", "simclr", "batch=64,1", f"out={out}"]) == 2
-    assert "the cell batch=1 " in capsys.readouterr().err
+    for values in ("64,1", "1,64"):
+        assert main(["sweep", "simclr", "data=Digits", f"batch={values}", f"out={out}"]) == 2
+        assert "the cell batch=1 " in capsys.readouterr().err
+    assert main(["sweep", "simclr", "data=Digits", "batch=64,128", "ask=knn", "score=foo", f"out={out}"]) == 2
+    assert "no probe asked of these runs named 'foo'" in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -143,3 +154,30 @@ def test_what_is_empty_or_misspelled_is_answered(words, said, tmp_path, capsys):
     assert main(["sweep", *words, f"out={tmp_path / 'study'}"]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "study").exists()
+
+
+def test_a_study_takes_another_length_in_steps_or_in_epochs():
+    assert read_sweep(["temperature", "steps=5"])[0].given["steps"] == "5"
+    assert "epochs" not in read_sweep(["temperature", "steps=5"])[0].given
+    assert "steps" not in read_sweep(["identifiability", "epochs=1"])[0].given
+
+
+def test_fields_that_go_together_are_both_in_the_name():
+    study, _ = read_sweep(["simclr", "batch=32,64", "objective.temperature=0.1,1", "zip=batch+objective.temperature"])
+    assert [setting.label for setting in study.settings] == ["batch+temperature=32+0.1", "batch+temperature=64+1"]
+    assert next(study.cells()).name == "batch+temperature=32+0.1/seed-0"
+
+
+def test_the_command_that_repeats_a_study_does_not_try_again():
+    assert read_sweep(["simclr", "batch=32,64", "again=True"])[0].command == "kontrast sweep simclr batch=32,64"
+
+
+def test_another_sweep_in_the_folder_is_named_before_torch_is_there(tmp_path):
+    code = (
+        "import sys; from filelock import FileLock; from kontrast.cli.main import main\n"
+        f"with FileLock({str(tmp_path / '.lock')!r}):\n"
+        f"    status = main(['sweep', 'simclr', 'batch=32,64', 'out={tmp_path}'])\n"
+        "sys.exit(status if 'torch' not in sys.modules else 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "another sweep is at work in" in done.stderr

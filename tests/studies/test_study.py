@@ -61,6 +61,13 @@ BATCHES = grid(Axis.of("batch", 32, 64))
         ({"seeds": (-1, 0)}, "different numbers from 0 on"),
         ({"given": {"batch": "8"}}, "batch is given for all and varies too"),
         ({"baseline": {"batch": "8"}}, "no setting is the baseline batch=8"),
+        ({"ask": "knn"}, r"write ask=\('knn',\)"),
+        ({"seeds": 3}, r"write seeds=\(0, 1, 2\)"),
+        ({"seeds": ("0", "1")}, r"write seeds=\(0, 1, 2\)"),
+        ({"seeds": (0.5,)}, r"write seeds=\(0, 1, 2\)"),
+        ({"given": ("batch", 8)}, "given has values by name"),
+        ({"settings": BATCHES[0]}, "write settings=grid"),
+        ({"settings": ("batch=32",)}, "write settings=grid"),
     ],
 )
 def test_studies_that_mean_nothing_are_refused(changes, said):
@@ -81,3 +88,18 @@ def test_a_cell_is_made_with_its_seed():
     study = Study("", "inversion", grid(Axis.of("batch", 32)), (3,), {"data.seed": "{seed}"})
     experiment = study.experiment(next(study.cells()))
     assert (experiment.seed, experiment.data.seed, experiment.batch) == (3, 3, 32)
+
+
+def test_numbers_and_lists_are_as_good_as_words_and_tuples():
+    words = Study("", "simclr", BATCHES, (0, 1), {"steps": "5"}, ask=("knn",), baseline={"batch": "64"})
+    norm = Axis("norm", {"on": {"head.dim": 8}, "off": {"head.dim": 16}})
+    assert Study("", "simclr", [*BATCHES], [0, 1], {"steps": 5}, ask=["knn"], baseline={"batch": 64}) == words
+    assert [dict(one.words) for one in grid(norm)] == [{"head.dim": "8"}, {"head.dim": "16"}]
+
+
+def test_a_study_that_was_added_to_is_repeated_by_all_its_commands():
+    first = Study("", "simclr", BATCHES, (0, 1), command="sweep a")
+    more = replace(first, seeds=(2,), command="sweep b")
+    assert more.joined(first).command == "sweep a\nsweep b" and more.joined(first).seeds == (0, 1, 2)
+    assert replace(first, command="sweep c").joined(first).command == "sweep c"
+    assert first.joined(more.joined(first)).command == "sweep a\nsweep b"

@@ -12,7 +12,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from kontrast.cli.planned import said
-from kontrast.studies import Axis, Executor, Study, cell, collect, estimate, grid, read_study, records
+from kontrast.studies import Axis, Executor, Setting, Study, cell, collect, estimate, grid, read_study, records
 from kontrast.studies import sweep as run
 from kontrast.studies.executors import lost
 from kontrast.studies.finished import begun
@@ -140,7 +140,7 @@ def test_a_run_that_cannot_be_gone_on_with_is_named_before_anything_starts(copy,
 
 
 @pytest.mark.filterwarnings("ignore:.*no checkpoint that is whole")
-@pytest.mark.parametrize("lost", ["record", "torn", "scores", "checkpoints", "folder", "study", "metrics"])
+@pytest.mark.parametrize("lost", ["record", "torn", "scores", "half", "checkpoints", "folder", "study", "metrics"])
 def test_what_was_deleted_is_made_again_and_the_table_is_the_same(copy, done, lost):
     first = copy / cells(ONE)[0]
     if lost == "record":
@@ -149,6 +149,8 @@ def test_what_was_deleted_is_made_again_and_the_table_is_the_same(copy, done, lo
         record_path(copy, cells(ONE)[0]).write_text('{"state": "do')
     elif lost == "scores":
         (first / "scores.json").unlink()
+    elif lost == "half":
+        (first / "scores.json").write_bytes((first / "scores.json").read_bytes()[:100])
     elif lost == "checkpoints":
         shutil.rmtree(first / "checkpoints")
         (first / "scores.json").unlink()
@@ -165,6 +167,11 @@ def test_what_was_deleted_is_made_again_and_the_table_is_the_same(copy, done, lo
 def test_a_folder_of_something_else_is_left_alone(copy, tmp_path):
     with pytest.raises(ValueError, match="batch is 32 there and 8 here"):
         sweep(replace(ONE, given={**ONE.given, "batch": "8"}), copy)
+    fixed = replace(ONE, settings=(Setting({}),), given={**ONE.given, "objective.temperature": "2"})
+    with pytest.raises(ValueError, match=r"temperature varies in this study.*as in objective.temperature=0.5,2"):
+        sweep(fixed, copy)
+    with pytest.raises(ValueError, match=r"temperature=0.50 is there already, as 0.5; write it like that"):
+        sweep(replace(ONE, settings=grid(Axis.of("objective.temperature", "0.50", "3"))), copy)
     same = tuple(replace(one, words={**one.words, "batch": "8"}) for one in ONE.settings)
     given = {name: value for name, value in ONE.given.items() if name != "batch"}
     with pytest.raises(ValueError, match="holds another study"):

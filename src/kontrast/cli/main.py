@@ -150,6 +150,8 @@ def _run(command: str, words: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
+        if refuse := getattr(import_module("kontrast.cli.ahead"), f"{command}_ahead", None):
+            refuse(words)
         getattr(import_module(f"kontrast.cli.{COMMANDS[command][0]}"), f"{command}_command")(words)
     except ArithmeticError as error:
         _say("stopped", str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from kontrast import methods, parts
 from kontrast.cli.planned import show_plan
-from kontrast.cli.varying import EACH, VARYING, check_commas, check_once, check_size, levels, settings, split
+from kontrast.cli.varying import EACH, VARYING, check_lists, check_once, check_size, levels, settings, split
 from kontrast.questions import families
 from kontrast.report import conclude
 from kontrast.results import effects, print_table, table
@@ -32,7 +33,8 @@ ASKING = ("fraction", "limit", "layer")
 def sweep_command(words: list[str]) -> None:
     """Run every cell of a grid, or of a study by its name or file, and print the table that answers it."""
     study, given = read_sweep(words)
-    out = Path(given.pop("out", f"studies/{study.title or study.method}"))
+    named = re.sub(r"[^\w.-]+", "-", study.title).strip(".-")
+    out = Path(given.pop("out", f"studies/{named or study.method}"))
     where: dict[str, Any] = {"device": given.pop("device", None)}
     where |= {name: truth(given.pop(name, "False"), name) for name in ("again", "compile")}
     where["executor"] = read_executor(given)
@@ -87,6 +89,8 @@ def read_sweep(words: Sequence[str]) -> tuple[Study, dict[str, str]]:
     check_once(behind)
     named, given = split_words(ahead)
     unnamed, changes = split_words(behind)
+    if len(named) > 1 and set(named) <= {*methods.known()}:
+        raise ValueError(f"several methods are one word; write {','.join(named)}")
     if len(named) != 1 or unnamed:
         raise ValueError(f"say what to sweep, one method or study: {USAGE}")
     for field in (field for field, text in {**given, **changes}.items() if not text):
@@ -96,24 +100,26 @@ def read_sweep(words: Sequence[str]) -> tuple[Study, dict[str, str]]:
     if EACH in words and not changes:
         raise ValueError(f"{EACH} has no change behind it; write {EACH} batch=64 objective.temperature=0.1,1")
     how = {field: given.pop(field) for field in list(given) if _is_how(field)}
-    command = shlex.join(["kontrast", "sweep", *words])
+    command = shlex.join(["kontrast", "sweep", *(word for word in words if not word.startswith("again="))])
     if is_named(named[0]):
         if changes:
             raise ValueError("a study has its own cells; leave out --each")
         return _over(load(named[0]), given, how, command), how
     texts = {name: given.pop(name) for name in TEXTS if name in given}
-    ask = _asking(given)
+    ask, repeated = _asking(given), "seed" in given
     seeds = _seeds(given.pop("seed", "0..2"))
     if not set(named[0].split(",")) & {*methods.known()} and "-" not in named[0]:
         parts.choose(named[0], [*methods.known(), *known()], "method or study")
-    named = [methods.get(name).name for name in named[0].split(",")]
+    named = [methods.get(name).name for name in named[0].split(",") if name]
     fixed, varied = split(given)
     found = settings(named, varied, changes, how)
+    if not repeated and found.searched is None and len(found.settings) == 1:
+        raise ValueError("nothing varies; write a field with several values, as in batch=64,128, or seed=0..4 alone")
     said: dict[str, Any] = {"question": "", **texts, "given": fixed, "ask": ask, "command": command}
     kind = Study if found.searched is None else Guided
     study = kind(method=named[0], settings=found.settings, seeds=seeds, **said, **(found.searched or {}))
     check_size(study)
-    check_commas(study, {**given, **changes})
+    check_lists(study, {**given, **changes})
     return replace(study, baseline=levels(study, how.pop("baseline", ""))), how
 
 
@@ -134,7 +140,10 @@ def _over(study: Study, given: dict[str, str], how: dict[str, str], command: str
     for field, text in given.items():
         if read(field, text) is not None:
             raise ValueError(f"{field}={text}: a study has its own cells; give one value, or sweep a method")
-    return replace(study, given={**study.given, **given}, command=command, **changes)
+    instead = {"steps": "epochs", "epochs": "steps"}
+    dropped = {other for field, other in instead.items() if field in given and other not in given}
+    own_fields = {field: text for field, text in study.given.items() if field not in dropped}
+    return replace(study, given={**own_fields, **given}, command=command, **changes)
 
 
 HOW = ("out", "executor", "device", "again", "compile", "dry_run", "pages", "baseline", *VARYING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -151,13 +152,25 @@ def check_size(study: Study) -> None:
         raise ValueError(f"that makes {count:,} cells, more than {MOST:,}; vary less at once, or take fewer seeds")
 
 
-def check_commas(study: Study, given: Mapping[str, str]) -> None:
-    """A ValueError where a list can be no experiments, but would be one value that has commas."""
+LISTLIKE = re.compile(r"[,;|]|\.\.|\d-\d")
+"""What is in words that were meant as several values."""
+
+
+def check_lists(study: Study, given: Mapping[str, str]) -> None:
+    """A ValueError where a list can be no experiments, but would be one value that has commas; and the other way."""
     if _can_be(study):
         return
+    others = {name: text for name, text in study.given.items() if name not in given or not LISTLIKE.search(given[name])}
+    plain = replace(study, settings=(Setting({}),), given=others, baseline={})
+    if not _can_be(plain):
+        return
     for field, text in given.items():
-        one = replace(study, settings=(Setting({}, {field: text}),), baseline={})
-        if "," in text and not text.startswith("[") and _can_be(one):
+        if not LISTLIKE.search(text):
+            continue
+        one = replace(plain, settings=(Setting({}, {field: text}),))
+        if field in study.given and not _can_be(one):
+            raise ValueError(f"{field}={text} cannot be read; write several values with commas, as in {field}=a,b,c")
+        if field not in study.given and not text.startswith("[") and _can_be(one):
             raise ValueError(
                 f"{field}={text} lists values that cannot be read; if it is one value, write {field}=[{text}], "
                 f"and if it is one of several {field}=[{text}],[...]"

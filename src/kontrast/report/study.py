@@ -55,7 +55,7 @@ def _shown(results: Results, beside: list[str], folder: Path) -> dict[str, Any]:
         "question": plain(results.question, 300) or title,
         "answer": conclude(results),
         "besides": beside,
-        "command": plain(results.command, 4000),
+        "command": "\n".join(plain(line, 4000) for line in results.command.splitlines()),
         "progress": [(state, count) for state, count in counted.items() if count] if unfinished else [],
         "progress_title": "Progress" if counted["running"] or counted["waiting"] else "Cells that failed",
         "total": len(results.outcomes),

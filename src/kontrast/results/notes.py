@@ -38,7 +38,7 @@ def notes(results: Results, main: str, found: Sequence[Compared], baseline: Leve
     if machine := _machine(results.environment):
         said.append(machine)
     if results.command:
-        said.append(f"Again: {plain(results.command, 600)}")
+        said.append(f"Again: {plain('; '.join(results.command.splitlines()), 1200)}")
     return tuple(said)
 
 

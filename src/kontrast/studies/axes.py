@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-Words = Mapping[str, str]
-"""Fields of an experiment with their values, as the command line says them."""
+Words = Mapping[str, Any]
+"""Fields of an experiment with their values, as the command line says them; numbers become words."""
 METHOD = "method"
 """The field of a setting that names another method than that of the study."""
 CHANGE, NOTHING = "change", "nothing"
 """The axis of single changes, and its level without any."""
 MOST = 10_000
 """Settings of a grid, and cells of a sweep."""
+
+
+def worded(given: Mapping[str, Any]) -> dict[str, str]:
+    """Fields with their values as the command line says them, also where they were given as numbers."""
+    return {str(name): str(value) for name, value in given.items()}
+
+
+def short(axis: str) -> str:
+    """An axis by the last word of its name, and one of several fields by the last word of each."""
+    return "+".join(name.rpartition(".")[2] for name in axis.split("+"))
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,13 @@ class Axis:
     def __post_init__(self) -> None:
         if not self.levels:
             raise ValueError(f"{self.name} has no value to take; write {self.name}=a,b")
+        object.__setattr__(self, "levels", {str(level): worded(words) for level, words in self.levels.items()})
 
     @classmethod
     def of(cls, field: str, *values: object) -> Axis:
         """The axis of one field and its values. ValueError for a value that is there twice."""
         words = [str(value) for value in values]
-        if twice := [word for word in words if words.count(word) > 1]:
+        if twice := [word for word, count in Counter(words).items() if count > 1]:
             raise ValueError(f"{field} has {twice[0]} twice; leave out one of them")
         return cls(field, {word: {field: word} for word in words})
 
@@ -48,10 +61,14 @@ class Setting:
     levels: Mapping[str, str]
     words: Words = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", worded(self.levels))
+        object.__setattr__(self, "words", worded(self.words))
+
     @property
     def label(self) -> str:
         """How it is called: its levels, by the last word of their axes."""
-        return ", ".join(f"{name.rpartition('.')[2]}={level}" for name, level in self.levels.items()) or "as it is"
+        return ", ".join(f"{short(name)}={level}" for name, level in self.levels.items()) or "as it is"
 
 
 def grid(*axes: Axis) -> tuple[Setting, ...]:

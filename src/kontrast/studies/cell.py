@@ -23,6 +23,7 @@ from kontrast.keeping import keep_scores
 from kontrast.questions import answered
 from kontrast.report import write_page
 from kontrast.run import Run
+from kontrast.scores import read_scores
 from kontrast.studies.collect import done
 from kontrast.studies.records import Record, read_record, read_study, record_path
 from kontrast.studies.study import Cell, Study
@@ -33,6 +34,9 @@ WAIT = 300.0
 """Seconds that a cell waits for a process which still holds it, as one of a sweep that was killed saves and leaves."""
 FULL = 74
 """The exit status of a process that found the disk full."""
+UNGUARDED = 70
+"""That of one that read a script which sweeps as soon as it is read."""
+GUARD = 'a script sweeps below if __name__ == "__main__":, for each process of a sweep reads the script too'
 KNOWN = (ArithmeticError, ValueError, MemoryError, RuntimeError, OSError, ImportError)
 """Errors whose message says it all; others are named by their class too."""
 
@@ -133,6 +137,7 @@ def _done(study: Study, cell: Cell, task: Task) -> None:
         compile=task.compile,
         console=console,
     )
+    _forget_damaged(run.path / "scores.json")
     questions, where = study.asked(experiment)
     found = answered(run, questions, where, lenient=False, console=console)
     keep_scores(run.path, found.scores, found.panels)
@@ -146,6 +151,16 @@ def _done(study: Study, cell: Cell, task: Task) -> None:
                 raise
             traceback.print_exc()
             warnings.warn(f"{what} of {folder} failed ({type(error).__name__}: {error})", stacklevel=2)
+
+
+def _forget_damaged(path: Path) -> None:
+    """Remove scores that cannot be read: the run is asked again, and they are written anew."""
+    try:
+        read_scores(path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError):
+        path.unlink()
 
 
 def _write_page(run: Run) -> None:

@@ -77,7 +77,13 @@ def steps_of(run: Path, last: dict[str, Any]) -> int | None:
 def done(folder: Path, study: Study, cell: Cell) -> bool:
     """Whether a cell has come to an end and was asked all that the study asks."""
     record: Record = read_record(folder, cell.name)
-    return record.state == "done" and record.ask == study.ask and (folder / cell.name / "scores.json").is_file()
+    if record.state != "done" or record.ask != study.ask:
+        return False
+    try:
+        read_scores(folder / cell.name / "scores.json")
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import chz
 import torch
 
 from kontrast.parts import Part
-from kontrast.studies.cell import FULL, Task, alone
+from kontrast.studies.cell import FULL, GUARD, UNGUARDED, Task, alone
 from kontrast.studies.records import Record, held, read_record, record_path
 from kontrast.training.interrupts import Interrupted, Interrupts
 
@@ -155,6 +155,8 @@ class _Seated:
             return self.ended
         self.ended, code = True, self.process.exitcode or 0
         self.process.close()
+        if code == UNGUARDED:
+            raise ValueError(f"{GUARD}; no cell has begun")
         if code == FULL and not self.leaving:
             folder = self.task.folder
             raise OSError(errno.ENOSPC, "the disk is full; make room, and the same command goes on", str(folder))

@@ -142,18 +142,47 @@ def joined(folder: Path, study: Study) -> Study:
     for name in FIXED:
         old, new = there.record()[name], here[name]
         if old != new:
+            _check_varying(there, study)
             raise ValueError(f"{folder} holds another study: {_difference(name, old, new)}; give another out=")
     if [*there.axes] != [*study.axes]:
         axes = [", ".join(axes) or "nothing" for axes in (there.axes, study.axes)]
         raise ValueError(
             f"{folder} holds another study: it varies {axes[0]} there and {axes[1]} here; give another out="
         )
+    _check_equal(there, study)
     own = {setting.label: dict(setting.words) for setting in study.settings}
     for setting in there.settings:
         if (words := own.get(setting.label, dict(setting.words))) != dict(setting.words):
             said = _difference("fields", dict(setting.words), words)
             raise ValueError(f"{folder} holds another study: in {setting.label}, {said}; give another out=")
     return study.joined(there)
+
+
+def _check_varying(there: Study, study: Study) -> None:
+    """A ValueError if a field has one value here that varies in the folder, which only needs another value."""
+    for name, value in study.given.items():
+        if name in there.axes and name not in there.given:
+            also = next((level for level in there.axes[name] if level != value), "...")
+            raise ValueError(
+                f"{name} varies in this study; write more than one value to add some, as in {name}={also},{value}"
+            )
+
+
+def _check_equal(there: Study, study: Study) -> None:
+    """A ValueError if a level is a number that the folder has already, in other words."""
+    for name, levels in study.axes.items():
+        known = {value: level for level in there.axes[name] if (value := _number(level)) is not None}
+        for level in levels:
+            value = _number(level)
+            if value is not None and known.get(value, level) != level:
+                raise ValueError(f"{name}={level} is there already, as {known[value]}; write it like that")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _difference(name: str, old: Any, new: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import chz
 from kontrast import methods
 from kontrast.experiment import Experiment
 from kontrast.questions import Asked, Where, asked, usual, whereabouts
-from kontrast.studies.axes import METHOD, Setting, Words, axes_of
+from kontrast.studies.axes import METHOD, Setting, Words, axes_of, short, worded
 from kontrast.words import split_words
 
 SEED = "{seed}"
@@ -66,6 +66,11 @@ class Study:
     against: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_kinds()
+        for name in ("given", "baseline"):
+            object.__setattr__(self, name, worded(getattr(self, name)))
+        for name in ("ask", "against", "settings", "seeds"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.settings:
             raise ValueError(
                 "this study has no setting; write at least one field with several values, as in batch=64,128"
@@ -86,6 +91,18 @@ class Study:
         if self.baseline and not any(self._is_baseline(setting) for setting in self.settings):
             said = ", ".join(f"{name}={level}" for name, level in self.baseline.items())
             raise ValueError(f"no setting is the baseline {said}; name levels that are there")
+
+    def _check_kinds(self) -> None:
+        """A ValueError with what to write for a field of another kind, as a file of one's own may have it."""
+        if isinstance(self.ask, str):
+            raise ValueError(f"ask are words, not a text; write ask=({self.ask!r},)")
+        if isinstance(self.settings, Setting | str) or not all(isinstance(one, Setting) for one in self.settings):
+            raise ValueError('settings are values of Setting; write settings=grid(Axis.of("batch", 64, 128))')
+        if not isinstance(self.seeds, Sequence) or not all(type(seed) is int for seed in self.seeds):
+            raise ValueError(f"seeds are whole numbers, not {self.seeds!r}; write seeds=(0, 1, 2)")
+        for name in ("given", "baseline"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ValueError(f'{name} has values by name; write {name}={{"batch": 64}}')
 
     def _is_baseline(self, setting: Setting) -> bool:
         return all(setting.levels.get(name) == level for name, level in self.baseline.items())
@@ -125,7 +142,8 @@ class Study:
         try:
             return method.read([*arguments, f"seed={cell.seed}"])
         except ValueError as error:
-            raise ValueError(f"the cell {cell.setting.label} cannot be made: {error}") from None
+            which = f"the cell {cell.setting.label}" if cell.setting.levels else "the experiment"
+            raise ValueError(f"{which} cannot be made: {error}") from None
 
     def asked(self, experiment: Experiment) -> Ask:
         """What a run of an experiment is asked; ValueError if that cannot be."""
@@ -166,15 +184,17 @@ class Study:
             raise ValueError(f"it is no study that this version of kontrast wrote ({error!r})") from None
 
     def joined(self, other: Study) -> Study:
-        """This study with the settings and seeds of another that it lacks."""
+        """This study with the settings and seeds of another that it lacks, and with its commands if it lacks any."""
         more = [setting for setting in other.settings if setting not in self.settings]
-        seeds = sorted({*self.seeds, *other.seeds})
-        return replace(self, settings=(*self.settings, *more), seeds=tuple(seeds))
+        seeds = tuple(sorted({*self.seeds, *other.seeds}))
+        lines = [self.command] if not more and seeds == self.seeds else [*other.command.splitlines(), self.command]
+        command = "\n".join(dict.fromkeys(filter(None, lines)))
+        return replace(self, settings=(*self.settings, *more), seeds=seeds, command=command)
 
 
 def folder_name(levels: Mapping[str, str]) -> str:
     """A folder name for a setting that tells it apart, also from what is spelled like it once odd letters are gone."""
-    ends = [name.rpartition(".")[2] for name in levels]
+    ends = [short(name) for name in levels]
     said = ",".join(f"{end}={level}" for end, level in zip(ends, levels.values(), strict=True)) or "as-it-is"
     plain = re.sub(r"[^A-Za-z0-9_.,=+-]+", "_", said)
     clear = not any(mark in level for level in levels.values() for mark in ",=")

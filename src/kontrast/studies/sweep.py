@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,11 +14,13 @@ from rich.console import Console
 
 from kontrast.blueprints import values
 from kontrast.encoding import check_layers
+from kontrast.examination import label
 from kontrast.experiment import Experiment
 from kontrast.files import write_json
+from kontrast.parts import choose
 from kontrast.results import Results
 from kontrast.run import Run
-from kontrast.studies.cell import After, Task
+from kontrast.studies.cell import GUARD, UNGUARDED, After, Task
 from kontrast.studies.collect import collect, done
 from kontrast.studies.executors import Executor, Local
 from kontrast.studies.finished import begun
@@ -50,6 +55,9 @@ def sweep(
     ValueError before the first cell starts: a cell that means nothing, a folder in which another sweep is at work, or
     one that holds something else. Interrupted: a signal came, and what was reached is saved. OSError: the disk is full.
     """
+    _check_guarded()
+    if executor is not None and not isinstance(executor, Executor):
+        raise ValueError(f"an executor is a part, not {executor!r}; write executor=studies.Local(workers=2)")
     out, console = Path(out), console or Console(stderr=True)
     with claimed(out, study) as whole:
         perform_cells(
@@ -64,6 +72,13 @@ def sweep(
             pages=pages,
         )
     return collect(out)
+
+
+def _check_guarded() -> None:
+    """Leave if this process is one of a sweep's, at the script that it reads before it begins with its cell."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        print(f"error: {GUARD}", file=sys.stderr, flush=True)
+        os._exit(UNGUARDED)
 
 
 def perform_cells(
@@ -111,11 +126,22 @@ def check(study: Study, out: Path, again: bool = False) -> list[Cell]:
         todo.append(cell)
         if id(cell.setting) not in checked:
             checked.add(id(cell.setting))
+            _check_score(study, experiment)
             try:
                 _rehearse(study, experiment, there)
             except (ValueError, OSError, ImportError) as error:
                 raise ValueError(f"the cell {cell.setting.label} cannot run: {error}") from None
     return todo
+
+
+def _check_score(study: Study, experiment: Experiment) -> None:
+    """A ValueError if the score that answers the question is of no probe that is asked."""
+    asked, said = study.asked(experiment).questions, study.score.partition(":")[0].strip().split(" ")[0]
+    names = [label(part).split(" ")[0] for part in (*asked.probes, *asked.tunings)]
+    known = dict.fromkeys([*names, "Online", "Training"])
+    if said and not any(name.lower().startswith(said.lower()) for name in known):
+        near = choose(said, known, "probe asked of these runs")
+        raise ValueError(f"score={study.score} is of no probe; write score={near!r}")
 
 
 def _rehearse(study: Study, experiment: Experiment, begun: bool) -> None:

@@ -33,7 +33,7 @@ def load(name: str) -> Study:
             raise ValueError(f"there is no file {path}; give a file of Python with a study in it")
         try:
             found = runpy.run_path(str(path)).get("study")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
         where, title = str(path), path.stem
     else:
