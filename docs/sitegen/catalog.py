@@ -213,7 +213,7 @@ def method_page() -> str:
 
 def settings_page() -> str:
     """Every published setting: its source, and what it says itself beyond its method."""
-    said = ["# Published settings", "Each goes over its method, and says every size and number itself."]
+    said = ["# Published settings", "Each takes its method's settings and says otherwise what its source does."]
     for name, setting in SETTINGS.items():
         base = name.partition("-")[0]
         source = f"{inline(setting.source)}. Goes over [`{base}`](#method-{base})."

@@ -20,7 +20,7 @@ from kontrast.methods.setting import Values
 
 @Method
 def cl_ica_3dident() -> Values:
-    """The published configuration of arXiv 2102.08850 on 3DIdent, main_3dident.py: for a GPU; see `threedident`."""
+    """The defaults of main_3dident.py (arXiv 2102.08850), for a GPU; its published number has `space=Box`."""
     return {
         "data": datasets.ThreeDIdent,
         "data.size": 224,

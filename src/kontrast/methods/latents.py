@@ -47,7 +47,7 @@ def inversion() -> Values:
 
 @Method
 def cl_ica() -> Values:
-    """The published configuration of arXiv 2102.08850, main_mlp.py: weeks on a processor; `inversion` takes seconds."""
+    """The defaults of main_mlp.py (arXiv 2102.08850): weeks on a processor; `inversion` takes seconds."""
     return {
         "data": datasets.Mixing,
         "data.space": spaces.Box,
