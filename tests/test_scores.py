@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kontrast.scores import Score, over_seeds
+from kontrast.scores import Score, over_seeds, shared_protocol
 
 
 def rows(values, **options):
@@ -57,3 +57,18 @@ def test_one_seed_is_left_as_it_is_and_what_one_lacks_is_left_out():
     assert over_seeds(one) == one[0]
     first, second = rows([0.5, 0.7])
     assert len(over_seeds([first, [*second, Score("MCC", "mcc", 1.0)]])) == 1
+
+
+def test_protocols_that_differ_say_what_they_share():
+    one = "on 1,000 rows; converged after 155 steps at 9e-05; penalty 1"
+    two = "on 1,000 rows; converged after 1,082 steps at 8e-05; penalty 1"
+    assert (
+        shared_protocol([one, two]) == "on 1,000 rows; converged after 155 to 1,082 steps at 8e-05 to 9e-05; penalty 1"
+    )
+    some = shared_protocol([one, two.replace("converged", "NOT CONVERGED")])
+    assert some.startswith("on 1,000 rows; penalty 1; not of all runs: converged after 155 steps")
+    assert "/ NOT CONVERGED after 1,082 steps" in some
+    assert shared_protocol([one, "", one]) == one and shared_protocol([]) == ""
+    assert shared_protocol(["a v1", "b v2"]) == "2 protocols, the first: a v1"
+    tables = [[Score("KNN", "accuracy", 0.1, seed=seed, protocol=f"after {seed} steps; null")] for seed in range(3)]
+    assert over_seeds(tables)[0].protocol.endswith("over 3 seeds; after 0 to 2 steps; null")

@@ -16,13 +16,12 @@ from filelock import FileLock, Timeout
 
 from kontrast import checkpoints, parts
 from kontrast.experiment import Experiment
+from kontrast.logged import last_row
 from kontrast.scores import Score, read_scores
 
 STATES = ("done", "running", "stopped", "failed", "damaged", "foreign")
 OWN = ("checkpoints", "features", "figures")
 """Folders of a run that hold no other run."""
-TAIL = 65536
-"""Bytes at the end of metrics.jsonl in which its last row is."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def listed(path: Path) -> Listed:
     """How the run in a folder stands. Never an error: what is wrong is its fault."""
     faults: list[str] = []
     experiment = _experiment(path, faults)
-    last, scores = _last(path / "metrics.jsonl"), _scores(path, faults)
+    last, scores = last_row(path), _scores(path, faults)
     broken = bool(faults)
     foreign = "" if broken or not experiment else unknown(experiment)
     step, length = _step(path, faults), _length(experiment, last)
@@ -125,24 +124,6 @@ def _scores(path: Path, faults: list[str]) -> list[Score]:
     except (OSError, ValueError, RecursionError):
         faults.append("scores.json is damaged")
         return []
-
-
-def _last(path: Path) -> dict[str, Any]:
-    """The last whole row of metrics.jsonl."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL))
-            lines = file.read().splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict):
-            return row
-    return {}
 
 
 def _step(path: Path, faults: list[str]) -> int:

@@ -16,6 +16,9 @@ from kontrast.text import plain
 
 INTERVAL = re.compile(r"(95 % )?intervals? (from|over|by|of)\b")
 """How the part of a protocol begins that says what the interval of one run is over."""
+NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.,]*\w)")
+"""A number of a protocol, and no part of a name."""
+MOST_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def over_seeds(runs: Sequence[Sequence[Score]]) -> list[Score]:
 
     `low` and `high` are then the 95 % interval of Student's t around the mean of three runs or more, m +- t s / sqrt(n)
     with n - 1 degrees of freedom, which may leave the range of the score; of two there is none. Other columns are means
-    of what is known. The protocol is that of the first run, without what it says of the interval of one run. What not
-    all runs have is left out.
+    of what is known. The protocol is what those of the runs share, without what they say of the interval of one run.
+    What not all runs have is left out.
     """
     tables = [{(row.probe, row.metric): row for row in rows} for rows in runs]
     shared = [key for key in tables[0] if all(key in table for table in tables)]
@@ -83,7 +86,9 @@ def _merged(rows: list[Score]) -> Score:
 
         half = float(t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
         protocol = f"mean over seeds {seeds}, with the 95 % interval of Student's t over {count} seeds"
-    own = [part for part in first.protocol.split("; ") if part and not INTERVAL.match(part)]
+    own = shared_protocol(
+        "; ".join(part for part in row.protocol.split("; ") if part and not INTERVAL.match(part)) for row in rows
+    )
 
     def column(name: str) -> float | None:
         known = [value for row in rows if (value := getattr(row, name)) is not None]
@@ -96,7 +101,7 @@ def _merged(rows: list[Score]) -> Score:
         seeds=count,
         low=None if half is None else center - half,
         high=None if half is None else center + half,
-        protocol="; ".join([protocol, *own]),
+        protocol="; ".join(filter(None, [protocol, own])),
         step=first.step if len({row.step for row in rows}) == 1 else None,
         seed=None,
         split=first.split if len({row.split for row in rows}) == 1 else "",
@@ -107,6 +112,49 @@ def _merged(rows: list[Score]) -> Score:
         chance=column("chance"),
         ceiling=column("ceiling"),
     )
+
+
+def shared_protocol(protocols: Iterable[str]) -> str:
+    """One protocol for scores of several runs: what all of them say, then what only some do.
+
+    Numbers that differ are a range: "converged after 155 L-BFGS steps" and "converged after 182 L-BFGS steps" are
+    together "converged after 155 to 182 L-BFGS steps". Protocols that share nothing are counted, and the first said.
+    """
+    known = [*dict.fromkeys(filter(None, protocols))]
+    if len(known) < 2:
+        return "".join(known)
+    tables = [_shapes(text) for text in known]
+    every: dict[tuple[str, int], list[str]] = {}
+    for table in tables:
+        for shape, part in table.items():
+            every.setdefault(shape, []).append(part)
+    same = [_ranged(parts) for parts in every.values() if len(parts) == len(known)]
+    some = [_ranged(parts) for parts in every.values() if len(parts) < len(known)]
+    if not same:
+        return f"{len(known)} protocols, the first: {known[0]}"
+    more = f" and {len(some) - MOST_PARTS} more" if len(some) > MOST_PARTS else ""
+    return "; ".join([*same, *([f"not of all runs: {' / '.join(some[:MOST_PARTS])}{more}"] if some else [])])
+
+
+def _shapes(text: str) -> dict[tuple[str, int], str]:
+    """The parts of a protocol by what they say beside their numbers, and by how many before them say the same."""
+    found: dict[tuple[str, int], str] = {}
+    for part in text.split("; "):
+        shape = NUMBER.sub("#", part)
+        found[shape, sum(other == shape for other, _ in found)] = part
+    return found
+
+
+def _ranged(parts: Sequence[str]) -> str:
+    """Texts that differ in their numbers alone as one, each number that differs from its least to its largest."""
+    found = zip(*map(NUMBER.findall, parts), strict=True)
+    columns = iter([sorted(set(each), key=lambda text: float(text.replace(",", ""))) for each in found])
+
+    def said(_: re.Match[str]) -> str:
+        numbers = next(columns)
+        return numbers[0] if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+    return NUMBER.sub(said, parts[0])
 
 
 def write_scores(path: Path | str, rows: Iterable[Score]) -> None:
@@ -120,8 +168,14 @@ def write_scores(path: Path | str, rows: Iterable[Score]) -> None:
 
 
 def read_scores(path: Path | str) -> list[Score]:
-    """The rows that `write_scores` wrote; a ValueError if the file holds anything else."""
-    table = json.loads(Path(path).read_text(encoding="utf-8"))
+    """The rows that `write_scores` wrote; a ValueError if the file is damaged or holds anything else."""
+    try:
+        table = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (RecursionError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({plain(error, 120)}): remove that file, and kontrast probe {Path(path).parent} "
+            "writes it anew"
+        ) from None
     if not isinstance(table, list):
         raise ValueError(f"{path} must hold a list of scores")
     return [_score(row, f"score {at} of {path}") for at, row in enumerate(table, start=1)]

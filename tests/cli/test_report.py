@@ -36,3 +36,11 @@ def test_a_study_that_has_not_begun_has_a_page(tmp_path, capsys):
 def test_a_folder_of_neither_is_refused(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "is no run" in capsys.readouterr().err
+
+
+def test_two_studies_are_no_two_runs(tmp_path, capsys):
+    (tmp_path / "study.json").write_text("{}")
+    for words in ([], [f"out={tmp_path / 'x.html'}"]):
+        assert main(["report", str(tmp_path), str(tmp_path), *words]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "is a study" in said and f"kontrast report {tmp_path}" in said and "RUN RUN out=FILE.html" in said

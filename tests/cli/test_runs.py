@@ -184,3 +184,17 @@ def test_a_thousand_runs_take_a_moment(tmp_path, fields):
 def test_ages_are_in_their_largest_unit():
     assert [age(100, 100 + s) for s in (0, 59, 60, 7200, 200000)] == ["0 s", "59 s", "1 min", "2 h", "2 d"]
     assert age(0) == "–" and age(100, 50) == "0 s"
+
+
+def test_what_training_logged_sorts_too_and_its_column_stays_where_there_is_little_room(tree, capsys, monkeypatch):
+    for name, loss in (("good", 2.0), ("bare", 1.0)):
+        rows = [{"step": step, "loss": loss, "online/accuracy": loss / 4} for step in (9, 10)]
+        (tree / name / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["runs", str(tree), "sort=online", "format=json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [run["path"].rpartition("/")[2] for run in found[:2]] == ["good", "bare"]
+    assert found[0]["scores"]["Training: loss"] == 2.0 and found[0]["scores"]["Online: accuracy"] == 0.5
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["runs", str(tree), "sort=nll"]) == 0
+    said = capsys.readouterr().out
+    assert "nll" in said.splitlines()[1] and "No room for" in said

@@ -199,3 +199,11 @@ def test_a_record_is_frozen_and_can_be_changed_by_copy(classes_record):
         classes_record.title = "other"
     assert replace(classes_record, title="other").title == "other"
     assert isinstance(classification(), Record)
+
+
+@pytest.mark.parametrize("name", ["scores.json", "experiment.json", "environment.json"])
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff[", b"[" * 100_000])
+def test_a_damaged_file_of_a_run_is_named_with_what_to_do(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name} cannot be read .*(remove that file|train it again)"):
+        read_run(tmp_path, title="t", command="c")

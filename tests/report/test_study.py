@@ -188,3 +188,51 @@ def test_the_same_results_give_the_same_page(tmp_path):
     for path in (tmp_path / "a").rglob("*.*"):
         if path.is_file():
             assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+
+
+def test_the_page_says_which_scores_have_a_warning(tmp_path):
+    made = study({"s": ("x", "y")}, [0.1])
+    first = made.outcomes[0]
+    scores = (replace(first.scores[0], warning="the fit <b>has not</b> converged"), *first.scores[1:])
+    page = Page(
+        write_study(replace(made, outcomes=(replace(first, scores=scores), *made.outcomes[1:])), tmp_path).read_text()
+    )
+    text = text_of(page)
+    assert "1 of 6 runs warns of this score (†): why is below the table." in text
+    assert "† Warning of 1 of 6 runs, Linear: the fit <b>has not</b> converged" in text
+    assert len(re.findall(r"\(3\) †", text)) == 1
+    write_study(made, tmp_path)
+    assert "†" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "floors", "better"),
+    [
+        ("accuracy", (0.983, 0.984), {"untrained": 0.99, "chance": 0.1}, ""),
+        ("accuracy", (0.983, 0.994), {"untrained": 0.99, "raw": 0.2}, "0.994"),
+        ("accuracy", (0.983, 0.984), {"untrained": 0.5, "raw": 0.985}, ""),
+        ("nll", (0.5, 0.4), {"untrained": 0.45}, "0.400"),
+        ("nll", (0.5, 0.4), {"untrained": 0.35}, ""),
+        ("accuracy", (0.5, 0.6), {"raw": float("nan")}, "0.600"),
+    ],
+)
+def test_two_runs_stand_beside_their_floors(tmp_path, metric, values, floors, better):
+    left, right = (Record("t", "c", {}, {}, scores=[Score("Linear", metric, x, **floors)]) for x in values)
+    text = write_beside(left, right, tmp_path / "two.html").read_text()
+    strong = re.findall(r'class="number strong">([\d.]+)', text)
+    assert strong == ([better] if better else [])
+    assert ("The better is not above that." in text) == (not better)
+    known = [f"{name} {x:.3f}" for name, x in floors.items() if x == x]
+    assert ("Beside them: " in text) == bool(known)
+    assert all(each.replace("raw", "raw input") in text for each in known)
+
+
+def test_two_runs_show_what_their_scores_warn_of(tmp_path):
+    score = Score("Linear", "accuracy", 0.5, 0.4)
+    left = Record("t", "c", {}, {}, scores=[replace(score, warning="not <i>converged</i>"), Score("KNN", "k", 1.0)])
+    right = replace(left, scores=[replace(score, value=0.6, untrained=0.3)])
+    text = text_of(Page(write_beside(left, right, tmp_path / "two.html", names=("a", "b")).read_text()))
+    assert "† Warning of a, Linear: not <i>converged</i>." in text and "Warning of b" not in text
+    assert "0.500 † on the left, 0.600 on the right" in text
+    assert "untrained 0.400 on the left, untrained 0.300 on the right. A warning stands beside them" in text
+    assert "†" not in write_beside(right, right, tmp_path / "two.html").read_text()

@@ -8,7 +8,6 @@ import pytest
 from made_results import similarities, study
 
 from kontrast.report import conclude
-from kontrast.report.seeds import settled
 from kontrast.report.verdict import besides
 from kontrast.results import Outcome, Results
 from kontrast.scores import Score
@@ -98,9 +97,9 @@ def test_axes_are_weighed_against_each_other_and_failures_counted():
 
 def test_a_score_that_is_not_there_is_stood_in_for():
     made = similarities(score="KNN k=20: accuracy")
-    assert settled(made).score == "KNN: accuracy"
+    assert made.settled().score == "KNN: accuracy"
     assert "No column is called KNN k=20: accuracy; KNN accuracy stands for it." in " ".join(besides(made))
-    assert settled(similarities(score="Gone: gone")).score == "Linear: accuracy"
+    assert similarities(score="Gone: gone").settled().score == "Linear: accuracy"
 
 
 def test_few_lucky_seeds_do_not_win_and_are_named():

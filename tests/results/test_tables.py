@@ -28,7 +28,7 @@ from kontrast.results import (
     to_csv,
     to_json,
 )
-from kontrast.results.formats import tex
+from kontrast.results.letters import tex
 from kontrast.scores import Score
 
 HOSTILE = ("[4,4]", "a|b_c & 50% #1 {x} \\input{y} ~^$ <b>é", "*-- `` `\n=1+1", "\x1b[31m[bold]x[/bold]")
@@ -214,3 +214,57 @@ def test_the_command_prints_every_format(monkeypatch, capsys):
 def test_where_without_a_setting_is_refused():
     with pytest.raises(ValueError, match="together"):
         answering.narrowed(replace(study(), outcomes=study().outcomes[:3]), "b,no")
+
+
+def warned(results, texts, probe="Linear"):
+    """The same, where runs have warnings of a probe, by the number of their outcome."""
+    outcomes = [
+        replace(each, scores=tuple(replace(s, warning=texts[at] if s.probe == probe else "") for s in each.scores))
+        if at in texts
+        else each
+        for at, each in enumerate(results.outcomes)
+    ]
+    return replace(results, outcomes=tuple(outcomes))
+
+
+def test_warnings_of_scores_reach_every_format():
+    results = warned(study(), {1: "it has not converged after 3 steps", 4: "it has not converged after 9 steps"})
+    made = table(results)
+    marked = [cell.text.endswith(" †") for cell in column(made, "Linear: accuracy")]
+    assert marked == [True, True, False, False]
+    assert not any("†" in cell.text for cell in column(made, "KNN: accuracy"))
+    (note,) = [note for note in made.notes if note.startswith("† Warning of 2 of 12 runs, Linear")]
+    assert "it has not converged after 3 steps" in note
+    assert note in printed(made, 1000) and r"\textdagger{} Warning of 2 of 12 runs" in latex(made)
+    records = json.loads(to_json(results))["records"]
+    assert records[0]["warnings"] == {"1": "it has not converged after 3 steps"} and records[2]["warnings"] == {}
+    assert "warnings" not in to_csv(results) and "†" not in "".join(table(study()).notes)
+
+
+def test_records_say_of_a_setting_what_the_table_says():
+    results = study()
+    alone = outcome(("c", "no"), 7, 0.5)
+    axes = {"objective.similarity": ("a", "b", "c"), "head.norm": ("yes", "no")}
+    results = replace(results, axes=axes, outcomes=(*results.outcomes, alone))
+    said = [
+        row["verdict"] for row in csv.DictReader(io.StringIO(to_csv(results))) if row["score"] == "Linear: accuracy"
+    ]
+    assert said == [cell.text for cell in column(table(results), "verdict")]
+    assert said[0] == "baseline" and said[-1] == "no shared seed"
+    bare = json.loads(to_json(replace(results, baseline=())))["records"]
+    assert {one["verdict"] for one in bare} == {""}
+
+
+def test_an_axis_that_is_called_as_a_number_has_a_heading_of_its_own():
+    results = replace(study(), axes={"mean": ("a", "b"), "n": ("yes", "no")})
+    read = list(csv.DictReader(io.StringIO(to_csv(results))))
+    assert (read[0]["setting mean"], read[0]["setting n"], read[0]["n"]) == ("a", "yes", "3")
+    assert float(read[0]["mean"]) > 0.9
+
+
+def test_latex_sets_greek_and_signs_and_names_letters_that_it_lacks():
+    assert tex("α→β−1, 10⁻²") == r"$\alpha$$\to$$\beta$$-$1, 10⁻\textsuperscript{2}"
+    assert tex("e\u0301 x₁") == r"é x\textsubscript{1}"
+    assert "lualatex" not in latex(table(study(levels=("τ=1 ±2²", "naïve “œ” †"))))
+    first = latex(replace(table(study(levels=("日本", "b"))), title="Ж")).splitlines()[0]
+    assert first.startswith("% pdflatex has no Ж 日 本: use lualatex or xelatex")

@@ -120,6 +120,7 @@ def test_a_search_is_read():
         ("simclr pairing.recipe.crop.scale=0.2,1", r"write pairing.recipe.crop.scale=\[0.2,1\]"),
         ("simclr batch=32,64 baseline=foo", "no level named 'foo'"),
         ("simclr batch=32,64 baseline=batch=65", "did you mean '64'"),
+        ("simclr batch=32,64 ask=knn,udr", "udr compares runs, and a cell is one run"),
         ("similarity samples=3", "a study has its own cells"),
         ("similarity --each batch=3", "leave out --each"),
     ],

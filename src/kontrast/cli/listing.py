@@ -6,10 +6,12 @@ import math
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kontrast import parts
 from kontrast.cli.answering import words_of
-from kontrast.cli.listed import as_csv, as_json, chosen, ordered, scores_of
+from kontrast.cli.listed import USUAL, as_csv, as_json, chosen, ordered, score_named, scores_of
+from kontrast.logged import metrics, trained
 from kontrast.results import Cell, Column, Table, direction, markdown, print_table
 from kontrast.results.numbers import BLANK, digits, shown
 from kontrast.runs import STATES, Listed, below
@@ -17,6 +19,8 @@ from kontrast.words import split_words
 
 FORMATS = ("text", "csv", "json", "markdown")
 OPTIONS = ("sort", "columns", "format", "only")
+LOGGED = ("training", "online")
+"""How scores begin that training logged, for which the whole log of a run is read."""
 FEW = 6
 """Fields and scores that a table shows unless they are asked for; it says how many more there are."""
 MOST_NAMES, MOST_FAULTS = 6, 20
@@ -30,21 +34,28 @@ def runs_command(words: list[str]) -> None:
     form = parts.choose(given.get("format", "text"), FORMATS, "format")
     only = [parts.choose(word, STATES, "state of a run") for word in words_of(given.get("only", ""))]
     found = [run for run in below(*(named or ["runs"])) if not only or run.state in only]
-    found = ordered(found, given.get("sort", "path"))
-    columns = words_of(given.get("columns", ""))
+    by, columns = given.get("sort", "path"), words_of(given.get("columns", ""))
+    if any(name.lower().startswith(LOGGED) for name in (by, *columns)):
+        found = [replace(run, scores=(*run.scores, *trained(metrics(run.path)))) for run in found]
+    found = ordered(found, by)
+    by = "" if by in USUAL else score_named(found, by)
     if form in ("csv", "json"):
         print((as_csv if form == "csv" else as_json)(found, columns), end="")
     elif form == "markdown":
-        print(markdown(as_table(found, columns)), end="")
+        print(markdown(as_table(found, columns, by)), end="")
     else:
-        print_table(as_table(found, columns))
+        print_table(as_table(found, columns, by))
 
 
-def as_table(found: Sequence[Listed], columns: Sequence[str] = ()) -> Table:
-    """Runs as a table: path, state, the fields in which they differ, steps, age and scores, with faults below."""
+def as_table(found: Sequence[Listed], columns: Sequence[str] = (), by: str = "") -> Table:
+    """Runs as a table: path, state, the fields in which they differ, steps, age and scores, with faults below.
+
+    A score that they are sorted `by` is the first of the scores, and the last column to go where there is little room.
+    """
     if not found:
         return Table("", (Column("run", words=True),), (), ("There is no run here.",))
     fields, scores = chosen(found, columns)
+    scores = [*dict.fromkeys([by, *scores] if by else scores)]
     few = len(fields) + len(scores) if columns else FEW
     top, paths = _paths(found)
     made: list[tuple[Column, list[Cell]]] = [
@@ -59,7 +70,8 @@ def as_table(found: Sequence[Listed], columns: Sequence[str] = ()) -> Table:
     made.append((Column("step", rank=3), [Cell(_steps(run)) for run in found]))
     made.append((Column("age", rank=11), [Cell(age(run.time)) for run in found]))
     for at, name in enumerate(scores[:few]):
-        made.append((Column(name, rank=1 if columns else 2 if at == 0 else 5 + 2 * at), _values(found, name)))
+        rank = 0 if name == by else 1 if columns else 2 if at == 0 else 5 + 2 * at
+        made.append((Column(name, rank=rank), _values(found, name)))
     rows = tuple(zip(*(cells for _, cells in made), strict=True))
     notes = [*_counts(found, top), *_left([*fields[few:], *scores[few:]]), *_faults(found, top)]
     return Table("", tuple(head for head, _ in made), rows, tuple(notes))

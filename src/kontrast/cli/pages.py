@@ -82,7 +82,13 @@ def report_command(words: list[str]) -> None:
     """
     named, given = split_words(words)
     out = given.pop("out", "")
-    study = len(named) == 1 and is_study(Path(named[0]))
+    studies = [name for name in named if is_study(Path(name))]
+    study = len(named) == 1 and bool(studies)
+    if len(named) == 2 and studies:
+        raise ValueError(
+            f"{studies[0]} is a study: kontrast report {studies[0]} writes its page; two runs stand side by side with "
+            "kontrast report RUN RUN out=FILE.html"
+        )
     if given or len(named) not in (1, 2) or (bool(out) != (len(named) == 2) and not study):
         raise ValueError(
             "write kontrast report RUN, as in kontrast report runs/simclr, kontrast report STUDY, or kontrast report "

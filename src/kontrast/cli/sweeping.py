@@ -15,6 +15,7 @@ from rich.console import Console
 from kontrast import methods, parts
 from kontrast.cli.planned import show_plan
 from kontrast.cli.varying import EACH, VARYING, check_lists, check_once, check_size, levels, settings, split
+from kontrast.probes import Comparison
 from kontrast.questions import families
 from kontrast.report import conclude
 from kontrast.results import effects, print_table, table
@@ -56,8 +57,11 @@ def show(out: Path) -> None:
     """Write the answers of a study into its folder and print them. RuntimeError where cells failed."""
     results = write_answers(out)
     if results.columns:
-        for each in filter(None, (table(results), effects(results))):
+        tabled = results.settled()
+        for each in filter(None, (table(tabled), effects(tabled))):
             print_table(each)
+        if results.score and not results.find(results.score):
+            print(f"\nNo column is called {results.score}; {tabled.score} stands for it.")
         print(f"\n{conclude(results)}")
     print(f"The page: {out / 'report.html'}")
     failed = [*results.failures()]
@@ -189,6 +193,12 @@ def _asking(given: dict[str, str]) -> tuple[str, ...]:
     """What is asked: names of probes, their options, and of what rows."""
     names = given.pop("ask", "").replace(",", " ").split()
     own = [field for field in given if _is_asking(field)]
+    several = {name.lower() for name in parts.known(Comparison)}
+    for name in (name for name in names if name.lower() in several):
+        raise ValueError(
+            f"{name} compares runs, and a cell is one run; write kontrast compare with the runs of a study, or "
+            "kontrast search, which ranks settings by udr"
+        )
     return (*names, *(f"{field}={given.pop(field)}" for field in own))
 
 

@@ -45,7 +45,7 @@ def kitti_masks() -> Values:
 
 @Method
 def cl_ica_kitti() -> Values:
-    """The defaults of main_kitti.py (arXiv 2102.08850): hours; its published number has `space=Box space.learned=True`."""
+    """The defaults of main_kitti.py (arXiv 2102.08850): hours; the published number has a learned `space=Box`."""
     return {
         **kitti_masks.values,
         "data": datasets.KITTIMasks,

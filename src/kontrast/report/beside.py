@@ -19,10 +19,11 @@ from kontrast.report.layout import number, symbol
 from kontrast.report.maps import maps
 from kontrast.report.record import Record, flat
 from kontrast.results.numbers import direction
+from kontrast.results.tables import FLOORS, MARK
 from kontrast.scores import Score
 from kontrast.text import plain
 
-MOST_CURVES, MOST_MAPS, MOST_SCORES = 9, 2, 400
+MOST_CURVES, MOST_MAPS, MOST_SCORES, MOST_WARNINGS = 9, 2, 400, 24
 LEFT, RIGHT = "left", "right"
 SINGLE = (
     "Each side is one run, so a difference has no interval over seeds: runs that differ by their seeds alone differ "
@@ -57,6 +58,7 @@ def write_beside(left: Record, right: Record, out: Path | str, names: tuple[str,
         "scores": _scores(left.scores, right.scores)[:MOST_SCORES],
         "split": _rows(left.scores, right.scores),
         "single": SINGLE,
+        "warnings": _warnings(called, left.scores, right.scores),
         "curves": [inlined(each) for each in drawn],
         "maps": [[_renamed(each, side) for each in group] for side, group in zip((LEFT, RIGHT), found, strict=True)],
     }
@@ -93,14 +95,47 @@ def _score(key: tuple[str, str], left: Score | None, right: Score | None) -> dic
     assert row is not None
     apart = right.value - left.value if left is not None and right is not None else math.nan
     way = direction(key[1]) * apart
+    better = _better(left, right, way, direction(key[1]))
     return {
         "probe": plain(key[0], 60),
         "metric": plain(f"{symbol(row.name)} {plain(row.of, 60)}".strip(), 100),
         "left": _written(left, scale),
         "right": _written(right, scale),
+        "left_floors": _floors(left, scale),
+        "right_floors": _floors(right, scale),
         "difference": signed(apart) if math.isfinite(apart) else "–",
-        "better": RIGHT if way > 0 else LEFT if way < 0 else "",
+        "better": better,
+        "beaten": "yes" if way and math.isfinite(way) and not better else "",
     }
+
+
+def _better(left: Score | None, right: Score | None, apart: float, way: int) -> str:
+    """The side that is better, if it is above all that is no achievement."""
+    row = right if apart > 0 else left if apart < 0 else None
+    if row is None or not all(way * row.value > way * x for x in _known(row).values()):
+        return ""
+    return RIGHT if apart > 0 else LEFT
+
+
+def _known(row: Score | None) -> dict[str, float]:
+    """What is no achievement, by how it is printed, of a score that has it beside."""
+    values = {head: getattr(row, name, None) for name, head in FLOORS.items()}
+    return {head: x for head, x in values.items() if x is not None and math.isfinite(x)}
+
+
+def _floors(row: Score | None, scale: float) -> str:
+    return ", ".join(f"{head} {number(x, scale)}" for head, x in _known(row).items()).replace("-", "−")
+
+
+def _warnings(names: Sequence[str], *sides: Sequence[Score]) -> list[str]:
+    """What the scores of either run warn of, once for each probe and warning."""
+    found = [
+        f"{name}, {plain(row.probe, 60)}: {plain(row.warning, 300)}."
+        for name, rows in zip(names, sides, strict=True)
+        for row in rows
+        if row.warning
+    ]
+    return list(dict.fromkeys(found))[:MOST_WARNINGS]
 
 
 def _written(row: Score | None, scale: float) -> str:
@@ -109,7 +144,7 @@ def _written(row: Score | None, scale: float) -> str:
     text = number(row.value, scale)
     if row.low is not None and row.high is not None:
         text += f" [{number(row.low, scale)}, {number(row.high, scale)}]"
-    return text.replace("-", "−")
+    return text.replace("-", "−") + (MARK if row.warning else "")
 
 
 def _rows(left: Sequence[Score], right: Sequence[Score]) -> str:
@@ -131,7 +166,18 @@ def _answer(differing: Rows, left: Sequence[Score], right: Sequence[Score]) -> s
         return f"{first} No score is of both."
     row = both[0]
     said = f"{row['probe']} {row['metric']}: {row['left']} on the left, {row['right']} on the right"
-    return f"{first} {said}, a difference of {row['difference']} between two single runs."
+    return f"{first} {said}, a difference of {row['difference']} between two single runs.{_worth(row)}"
+
+
+def _worth(row: Mapping[str, str]) -> str:
+    """What to know beside two values: what is no achievement, and that a warning stands beside one."""
+    left, right = row["left_floors"], row["right_floors"]
+    floors = (
+        left if left == right else f"{left or 'nothing known'} on the left, {right or 'nothing known'} on the right"
+    )
+    said = f" Beside them: {floors}." if floors else ""
+    said += " The better is not above that." if row["beaten"] else ""
+    return said + (" A warning stands beside them (†)." if MARK in row["left"] + row["right"] else "")
 
 
 def _curves(left: Record, right: Record) -> list[Drawing]:

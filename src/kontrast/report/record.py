@@ -12,6 +12,7 @@ import numpy as np
 
 from kontrast.panels import Panel, read_panels
 from kontrast.scores import Score, read_scores
+from kontrast.text import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,13 @@ class Factor(Protocol):
     def low(self) -> float: ...
     @property
     def high(self) -> float: ...
+
+
+REPAIR = {
+    "experiment.json": "train it again into another folder, or give a copy of the run that is whole",
+    "environment.json": "remove that file, and the page goes without it",
+}
+"""What to do about a file of a run that is damaged."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,10 @@ def read_run(folder: Path | str, *, title: str, command: str, **shown: Any) -> R
 
     def read(name: str) -> dict[str, Any]:
         path = folder / name
-        values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except (RecursionError, ValueError) as error:
+            raise ValueError(f"{path} cannot be read ({plain(error, 120)}): {REPAIR[name]}") from None
         if not isinstance(values, dict):
             raise ValueError(f"{path} must hold one JSON object")
         return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TypeVar
 
@@ -39,22 +39,6 @@ class Center:
 def center(values: Mapping[int, float]) -> Center:
     """The mean of values by seed, those that are finite, with its interval."""
     return of(summarize(values))
-
-
-def settled(results: Results) -> Results:
-    """The same with a main score that is there: where the one named is none of the columns, that of the same metric.
-
-    Or else the first column: a page of what was measured is worth more than none.
-    """
-    if not results.columns:
-        return results
-    try:
-        return replace(results, score=results.chosen())
-    except ValueError:
-        probe, _, metric = results.score.lower().partition(": ")
-        near = [each for each in results.columns if each.lower().partition(": ")[2] == metric]
-        near.sort(key=lambda each: each.lower().split()[0].rstrip(":") != probe.split(" ")[0])
-        return replace(results, score=[*near, *results.columns][0])
 
 
 def of(found: Summary | Difference | None) -> Center:

@@ -9,7 +9,7 @@ from kontrast.files import write_whole
 from kontrast.report.document import address, check_folder, inlined, linked, render, write_figures
 from kontrast.report.figures import style
 from kontrast.report.record import flat
-from kontrast.report.seeds import say, setting_name, settled
+from kontrast.report.seeds import say, setting_name
 from kontrast.report.studied import figures
 from kontrast.report.verdict import besides, conclude
 from kontrast.results import Levels, Outcome, Results
@@ -32,14 +32,16 @@ def write_study(results: Results, folder: Path | str) -> Path:
     Runs are linked where their folders are there: to the page of each, or the folder of one that has none. The same
     results and folders give the same bytes. The page runs nothing and loads nothing: its policy forbids both.
     """
-    folder, found = Path(folder), settled(results)
+    folder, found = Path(folder), results.settled()
     check_folder(folder)
     with style():
         drawings = figures(found)
     write_figures(folder, drawings)
     page = folder / "report.html"
     text = render(
-        "study.html.jinja", figures=[inlined(drawn) for drawn in drawings], **_shown(found, besides(results), folder)
+        "study.html.jinja",
+        figures=[inlined(drawn) for drawn in drawings],
+        **_shown(found, [*besides(results), *_warned(found)], folder),
     )
     write_whole(page, text.encode())
     return page
@@ -69,6 +71,16 @@ def _shown(results: Results, beside: list[str], folder: Path) -> dict[str, Any]:
         "effects": _effects(results),
         **_table(results, folder),
     }
+
+
+def _warned(results: Results) -> list[str]:
+    """That scores which the answer is made of have warnings, where some do; what these are is below the table."""
+    if not results.columns:
+        return []
+    scored = [len(results.of(levels)) for levels in results.settings]
+    count = sum(map(len, results.warned().values()))
+    said = f"{count} of {sum(scored)} runs warn{'s' if count == 1 else ''} of this score (†): why is below the table."
+    return [said] if count else []
 
 
 def _cell(results: Results, outcome: Outcome, folder: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from statistics import fmean
 
 from kontrast.report.effects import signed
-from kontrast.report.seeds import last, level_name, reach, say, setting_name, settled, varied
+from kontrast.report.seeds import last, level_name, reach, say, setting_name, varied
 from kontrast.results import Results
 from kontrast.results.compared import Compared, compare, main_effects
 from kontrast.results.numbers import ROUNDING, digits, direction, probability, shown
@@ -18,7 +18,7 @@ FLOORS = {"untrained": "an untrained encoder has", "raw": "the raw input has", "
 
 def conclude(results: Results) -> str:
     """The answer in one line: which setting is best by the main score, and by how much over the baseline."""
-    results = settled(results)
+    results = results.settled()
     every = _rows(results)
     rows, family = _full(every), _family(every)
     if not rows:
@@ -64,7 +64,7 @@ def _best(results: Results, every: list[Compared], equals: list[Compared], base:
 
 def besides(results: Results) -> list[str]:
     """What to know beside the answer: how much each axis matters, how few seeds there are, what failed."""
-    named, results = results.score, settled(results)
+    named, results = results.score, results.settled()
     rows, said, count = _rows(results), list[str](), results.counted()
     wanted, _, metric = named.lower().partition(": ")
     probe, _, measured = results.score.lower().partition(": ")

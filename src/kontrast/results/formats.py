@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kontrast.results.letters import tex, unknown
 from kontrast.results.tables import Cell, Column, Table
 from kontrast.text import plain
 
@@ -141,42 +142,7 @@ def _marked(text: str) -> str:
     return re.sub(r"(?i)\bwww\.", "www&#46;", text)
 
 
-TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "'": r"\textquotesingle{}",
-    "`": r"\textasciigrave{}",
-    "[": "{[}",
-    "]": "{]}",
-    "*": "{*}",
-    "±": r"$\pm$",
-    "–": r"\textendash{}",
-    "…": r"\ldots{}",
-    "²": r"\textsuperscript{2}",
-}
-"""What LaTeX reads otherwise than it is written, and how to write it so that it is shown.
-
-A bracket or a star after the end of a row would be an option of that.
-"""
 NUMBER = re.compile(r"(?<![\w.])[-+]\.?\d[\d.]*(e[-+]?\d+)?(?![\w.])")
-
-
-def tex(text: str) -> str:
-    """Text that LaTeX shows as it is."""
-    shown = "".join(TEX.get(letter, letter) for letter in plain(text, 1000))
-    return re.sub(r"([-,])(?=\1)", r"{\1}", shown)  # -- and ,, are one sign each
 
 
 def _tex_number(text: str) -> str:
@@ -191,7 +157,8 @@ def _tex_number(text: str) -> str:
 def latex(table: Table) -> str:
     r"""The table for LaTeX, in the rules of booktabs, its notes below as a list in small print.
 
-    It needs \usepackage{booktabs,textcomp}, and \usepackage[T1]{fontenc} for the quotation mark.
+    It needs \usepackage{booktabs,textcomp}, and \usepackage[T1]{fontenc} for the quotation mark. Greek letters and
+    signs of mathematics are commands; letters that pdflatex does not know are named in a comment at the top.
     """
     columns = "".join("l" if head.words else "r" for head in table.heads)
     heads = " & ".join(tex(head.head) for head in table.heads)
@@ -201,11 +168,14 @@ def latex(table: Table) -> str:
         return rf"\textbf{{{text}}}" if one.strong else text
 
     rows = [" & ".join(map(cell, table.heads, row)) + r" \\" for row in table.rows]
+    title, notes = tex(table.title), [*map(tex, table.notes)]
+    foreign = unknown((title, heads, *rows, *notes))
     lines = [
+        *([f"% pdflatex has no {foreign}: use lualatex or xelatex, with a font that has them"] if foreign else []),
         r"% \usepackage{booktabs,textcomp} \usepackage[T1]{fontenc}",
         r"\begin{table}",
         r"\centering",
-        *([rf"\caption{{{tex(table.title)}}}"] if table.title else []),
+        *([rf"\caption{{{title}}}"] if title else []),
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         rf"{heads} \\",
@@ -213,7 +183,7 @@ def latex(table: Table) -> str:
         *rows,
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par\smallskip\footnotesize {tex(note)}" for note in table.notes),
+        *(rf"\par\smallskip\footnotesize {note}" for note in notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"

@@ -34,7 +34,7 @@ def notes(results: Results, main: str, found: Sequence[Compared], baseline: Leve
         said += [*_means(results, main), *_compared(results, main, found, baseline), *_floors(main, found)]
         if protocol := results.protocols.get(main, ""):
             said.append(f"{main}: {plain(protocol, 600)}")
-    said += [*_faults(results, found)]
+    said += [*_warned(results), *_faults(results, found)]
     if machine := _machine(results.environment):
         said.append(machine)
     if results.command:
@@ -94,6 +94,21 @@ def _floors(main: str, found: Sequence[Compared]) -> Iterator[str]:
             same.append(f"{shown(value, form)} {called}")
     if same:
         yield f"For all settings {main} is {', '.join(same)}."
+
+
+def _warned(results: Results) -> Iterator[str]:
+    """What the scores of some runs warn of, for each probe."""
+    scored = [one for one in results.outcomes if one.scores]
+    warned: dict[str, dict[str, int]] = {}
+    for one in scored:
+        for probe, warning in {score.probe: score.warning for score in one.scores if score.warning}.items():
+            found = warned.setdefault(probe, {})
+            found[warning] = found.get(warning, 0) + 1
+    for probe, found in list(warned.items())[:MOST_FAULTS]:
+        first, count = next(iter(found)), sum(found.values())
+        runs = f"{count} of {len(scored)} runs" if len(scored) > 1 else "its run"
+        more = f" (and {len(found) - 1} of its kind)" if len(found) > 1 else ""
+        yield f"† Warning of {runs}, {plain(probe, 80)}: {plain(first, 300)}{more}."
 
 
 def _faults(results: Results, found: Sequence[Compared]) -> Iterator[str]:

@@ -12,8 +12,11 @@ from typing import Any
 from kontrast.results.compared import FLOORS, Compared, compare, main_effects
 from kontrast.results.numbers import direction
 from kontrast.results.results import Levels, Results, column
+from kontrast.results.tables import verdict_text
 
 FORMAT = 1
+OF_SEEDS = ("values", "differences", "not_a_number", "warnings")
+"""What a record says of single seeds, for which there is no room in CSV."""
 
 
 def records(
@@ -27,10 +30,17 @@ def records(
         return [{"setting": dict(zip(results.axes, one, strict=True))} for one in results.settings]
     main = results.chosen(score)
     names = [main, *(map(results.chosen, columns) if columns else results.columns)]
-    return [_record(results, name, one) for name in dict.fromkeys(names) for one in compare(results, name, baseline)]
+    basis = results.baseline if baseline is None else baseline
+    made = []
+    for name in dict.fromkeys(names):
+        warned = results.warned(name)
+        for one in compare(results, name, baseline):
+            warnings = {str(seed): text for seed, text in warned.get(one.levels, {}).items()}
+            made.append({**_record(results, name, one, basis), "warnings": warnings})
+    return made
 
 
-def _record(results: Results, name: str, one: Compared) -> dict[str, Any]:
+def _record(results: Results, name: str, one: Compared, basis: Levels) -> dict[str, Any]:
     summary, apart = one.summary, one.difference
     return {
         "setting": dict(zip(results.axes, one.levels, strict=True)),
@@ -46,7 +56,7 @@ def _record(results: Results, name: str, one: Compared) -> dict[str, Any]:
         "difference_high": apart and apart.high,
         "p": apart and apart.p,
         "p_holm": apart and apart.holm,
-        "verdict": "" if apart is None else apart.verdict(direction(name)),
+        "verdict": verdict_text(apart, direction(name)) if apart or one.levels == basis else "",
         **{floor: one.floors.get(floor) for floor in FLOORS},
         "values": {str(seed): value for seed, value in summary.values.items()},
         "differences": {} if apart is None else {str(seed): value for seed, value in apart.values.items()},
@@ -57,12 +67,13 @@ def _record(results: Results, name: str, one: Compared) -> dict[str, Any]:
 def to_csv(results: Results, score: str = "", baseline: Levels | None = None, columns: Sequence[str] = ()) -> str:
     """Records as CSV: axes by their whole names, then one column for each number. A field without a value is empty.
 
-    A level is written as it is, also one that a spreadsheet would take for a formula.
+    An axis that is called as a column is, as n or mean, has "setting" before it. A level is written as it is, also one
+    that a spreadsheet would take for a formula.
     """
     made, text = records(results, score, baseline, columns), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    own = [name for name in made[0] if name not in ("setting", "values", "differences", "not_a_number")] if made else []
-    writer.writerow([*results.axes, *own])
+    own = [name for name in made[0] if name not in ("setting", *OF_SEEDS)] if made else []
+    writer.writerow([*(f"setting {axis}" if axis in own else axis for axis in results.axes), *own])
     for record in made:
         cells = ["" if record[name] is None else record[name] for name in own]
         writer.writerow([*record["setting"].values(), *cells])

@@ -42,7 +42,8 @@ class Results:
 
     `axes` are the names of what varied with their levels in order. `score` is the column that answers the question,
     `against` the columns that it is drawn against, and `baseline` the setting that others are compared with.
-    `references` are the experiments' parts with a published source, `environment` the machine of the first run.
+    `protocols` are what those of a column's runs share. `references` are the experiments' parts with a published
+    source, `environment` the machine of the first run.
     """
 
     title: str
@@ -67,6 +68,21 @@ class Results:
     def columns(self) -> tuple[str, ...]:
         """The columns of all scores, in the order in which probes gave them."""
         return tuple(dict.fromkeys(column(score) for outcome in self.outcomes for score in outcome.scores))
+
+    def settled(self) -> Results:
+        """The same with a main score that is there: where the one named is no column, that of the same metric.
+
+        Or else the first column: what was measured is worth more than no table.
+        """
+        if not self.columns:
+            return self
+        try:
+            return replace(self, score=self.chosen())
+        except ValueError:
+            probe, _, metric = self.score.lower().partition(": ")
+            near = [each for each in self.columns if each.lower().partition(": ")[2] == metric]
+            near.sort(key=lambda each: each.lower().split()[0].rstrip(":") != probe.split(" ")[0])
+            return replace(self, score=[*near, *self.columns][0])
 
     def chosen(self, name: str = "") -> str:
         """The column that a name stands for, whatever the case: whole, or its beginning; the main one where it is "".
@@ -104,6 +120,15 @@ class Results:
             for score in outcome.scores
             if column(score) == wanted
         }
+
+    def warned(self, name: str = "") -> dict[Levels, dict[int, str]]:
+        """The warnings of scores in one column, by seed, of the settings that have any."""
+        wanted, found = self.chosen(name), dict[Levels, dict[int, str]]()
+        for outcome in self.outcomes:
+            for score in outcome.scores if outcome.state == "done" else ():
+                if score.warning and column(score) == wanted:
+                    found.setdefault(outcome.levels, {})[outcome.seed] = score.warning
+        return found
 
     def counted(self) -> dict[str, int]:
         """How many cells are in each state."""

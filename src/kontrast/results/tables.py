@@ -13,11 +13,17 @@ from kontrast.results.statistics import Difference, Summary
 
 FLOORS = {"untrained": "untrained", "raw": "raw input", "chance": "chance"}
 """What stands beside the main column where it is not the same for all settings."""
+MARK = " †"
+"""What stands behind a mean of scores of which any has a warning."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one cell says; `strong` where it is the best of its column."""
+    """One cell: its `text`, as every format shows it, and whether it is `strong`, which each format draws its own way.
+
+    Strong is the best mean of a column, the largest or the least by what its score says is better, among the settings
+    with the most seeds; a column whose score has no better side has none.
+    """
 
     text: str
     strong: bool = False
@@ -98,7 +104,7 @@ def _axes(results: Results) -> Made:
 
 def _main(results: Results, name: str, found: Sequence[Compared]) -> Made:
     """The main column, its differences to the baseline, the state of unfinished settings, and the floors."""
-    made: Made = [(Column(name), _means(name, found))]
+    made: Made = [(Column(name), _means(results, name, found))]
     states = [_state(results, one.levels) for one in found]
     for at, (cell, state) in enumerate(zip(made[0][1], states, strict=True)):
         if state and cell.text == BLANK:
@@ -130,15 +136,16 @@ def _others(results: Results, main: str, columns: Sequence[str]) -> Made:
     names = [results.chosen(name) for name in columns] if columns else [*first_columns(results)]
     others = [name for name in dict.fromkeys(names) if name != main]
     return [
-        (Column(name, rank=1 if columns else 7 + at), _means(name, compare(results, name, ())))
+        (Column(name, rank=1 if columns else 7 + at), _means(results, name, compare(results, name, ())))
         for at, name in enumerate(others)
     ]
 
 
-def _means(name: str, found: Sequence[Compared]) -> list[Cell]:
+def _means(results: Results, name: str, found: Sequence[Compared]) -> list[Cell]:
     """Means with their deviations and counts, the best of those over the most seeds strong."""
     form = digits(one.summary.mean for one in found)
-    texts = [mean_text(one.summary, form) for one in found]
+    warned = results.warned(name)
+    texts = [mean_text(one.summary, form) + (MARK if one.levels in warned else "") for one in found]
     way, most = direction(name), max(one.summary.count for one in found)
     known = [None if one.summary.count < most else one.summary.mean for one in found]
     best = max((value * way for value in known if value is not None), default=None)

@@ -34,7 +34,8 @@ def write_answers(folder: Path | str, out: Path | str | None = None) -> Results:
     """
     results, folder = answers(folder), Path(folder if out is None else out)
     if results.columns:
-        made = [each for each in (table(results), effects(results)) if each is not None]
+        tabled = results.settled()
+        made = [each for each in (table(tabled), effects(tabled)) if each is not None]
         text = io.StringIO()
         console = Console(file=text, width=WIDE, no_color=True)
         for each in made:
@@ -43,8 +44,8 @@ def write_answers(folder: Path | str, out: Path | str | None = None) -> Results:
             "table.txt": text.getvalue(),
             "table.md": "\n".join(map(markdown, made)),
             "table.tex": "\n".join(map(latex, made)),
-            "table.csv": to_csv(results),
-            "results.json": to_json(results),
+            "table.csv": to_csv(tabled),
+            "results.json": to_json(tabled),
         }
         for name, content in written.items():
             write_whole(folder / name, content.encode())

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
+from kontrast.logged import last_row, metrics, trained
 from kontrast.results import Outcome, Results, column
-from kontrast.scores import Score, read_scores
+from kontrast.scores import Score, read_scores, shared_protocol
 from kontrast.studies.records import Record, held, read_record, read_study
 from kontrast.studies.study import Cell, Study
-
-LATE = 0.05
-"""The loss of a run is the mean over this last share of its steps."""
-TAIL = 32_768
-"""Bytes at the end of metrics.jsonl in which its last row is looked for."""
 
 
 def collect(folder: Path | str) -> Results:
@@ -24,7 +19,9 @@ def collect(folder: Path | str) -> Results:
     folder = Path(folder)
     study = read_study(folder)
     outcomes = tuple(outcome(study, cell, folder) for cell in study.cells())
-    protocols = {column(score): score.protocol for each in outcomes for score in each.scores}
+    said: dict[str, list[str]] = {}
+    for score in (score for each in outcomes for score in each.scores):
+        said.setdefault(column(score), []).append(score.protocol)
     return Results(
         title=study.title or folder.name,
         question=study.question,
@@ -35,7 +32,7 @@ def collect(folder: Path | str) -> Results:
         baseline=study.compared,
         command=study.command,
         reading=study.reading,
-        protocols=protocols,
+        protocols={name: shared_protocol(each) for name, each in said.items()},
         environment=next(filter(None, (_json(folder / each.path / "environment.json") for each in outcomes)), {}),
     )
 
@@ -47,7 +44,7 @@ def outcome(study: Study, cell: Cell, folder: Path) -> Outcome:
     if state == "done":
         rows = metrics(run)
         try:
-            scores = (*read_scores(run / "scores.json"), *_trained(rows))
+            scores = (*read_scores(run / "scores.json"), *trained(rows))
         except (OSError, ValueError) as error:
             state, why = "waiting", f"its scores are gone: {error}"
     last = rows[-1] if rows else last_row(run)
@@ -84,61 +81,6 @@ def done(folder: Path, study: Study, cell: Cell) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def metrics(run: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl that can be read."""
-    try:
-        return _rows((run / "metrics.jsonl").read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return []
-
-
-def last_row(run: Path) -> dict[str, Any]:
-    """The last row of a run's metrics.jsonl, from its end alone; empty where there is none."""
-    try:
-        with (run / "metrics.jsonl").open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            rows = _rows(file.read().decode(errors="replace"))
-    except OSError:
-        return {}
-    return rows[-1] if rows else {}
-
-
-def _rows(text: str) -> list[dict[str, Any]]:
-    found = []
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            found.append(row)
-    return found
-
-
-def _trained(rows: list[dict[str, Any]]) -> list[Score]:
-    """What training itself measured: the loss, and the online probe on held-out rows, at the last step."""
-    if not rows:
-        return []
-    last = rows[-1]
-    late = [
-        row["loss"] for row in rows if row["step"] > (1 - LATE) * last["step"] and isinstance(row.get("loss"), float)
-    ]
-    step = int(last["step"])
-    found = [
-        Score(
-            "Online",
-            name.partition("/")[2],
-            value,
-            protocol="the probe that learned along, on held-out rows",
-            step=step,
-        )
-        for name, value in last.items()
-        if name.startswith("online/") and isinstance(value, float)
-    ]
-    said = "the loss in training, mean over the last twentieth of the steps"
-    return [*found, *([Score("Training", "loss", mean(late), protocol=said, step=step)] if late else [])]
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from kontrast.studies.collect import last_row, state_of, steps_of
+from kontrast.logged import last_row
+from kontrast.studies.collect import state_of, steps_of
 from kontrast.studies.records import Record, read_record
 from kontrast.studies.study import Study
 
