@@ -27,12 +27,13 @@ EMBEDDINGS = {
 study = Study(
     question="Are the latents recovered where the law of the pairs and the similarity of the objective match?",
     method="inversion",
-    given={"data.seed": "{seed}", "steps": "800"},
+    given={"data.seed": "{seed}", "steps": "2000"},
     settings=tuple(
         Setting({"pairs": law, "embedding": embedding}, {**LAWS[law], **EMBEDDINGS[embedding]})
         for law in LAWS
         for embedding in EMBEDDINGS
     ),
+    seeds=tuple(range(5)),
     ask=("recovery", "mcc", "layer=embedding", "limit=5000"),
     score="MCC: mcc/pearson",
     baseline={"pairs": "Laplace in a box", "embedding": "box, p = 1"},

@@ -12,12 +12,14 @@ study = Study(
         Axis.of("objective.temperature", 0.1, 0.5, 1.0),
     ),
     ask=("linear", "uncertainty", "limit=3000"),
-    score="Linear: accuracy",
+    score="Uncertainty: rauroc/retrieval",
+    against=("Linear: accuracy", "Uncertainty: rauroc/softmax"),
     baseline={"loss": "NT-Xent", "objective.temperature": "0.5"},
     reading=(
-        "Accuracy is that of a linear probe. rejection is what the accuracy gains on the half of the test rows that a "
-        "measure of uncertainty calls more certain; rauroc is how well it tells rows whose nearest neighbor is of "
-        "another class. entropy is that of the latent class, which only the probabilistic loss has; the others can "
-        "be asked of any encoder."
+        "rauroc is how well a measure of uncertainty tells rows whose nearest neighbor is of another class, by the "
+        "area under the ROC curve (chance .5); retrieval is the entropy over the rows that are retrieved, at the "
+        "temperature of the loss. entropy is that of the latent class, which only the probabilistic loss has; the "
+        "others can be asked of any encoder. rejection is what the accuracy gains on the half of the test rows that a "
+        "measure calls more certain."
     ),
 )

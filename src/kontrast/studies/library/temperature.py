@@ -6,7 +6,7 @@ from kontrast.studies.study import Study
 study = Study(
     question="Which temperature does SimCLR want, and does that depend on the batch?",
     method="simclr",
-    given={"data": "FashionMNIST", "epochs": "0.5"},
+    given={"data": "FashionMNIST", "epochs": "3", "precision": "bfloat16"},
     settings=grid(Axis.of("batch", 128, 512), Axis.of("objective.temperature", 0.1, 0.2, 0.5, 1.0)),
     ask=("linear", "knn", "limit=5000"),
     score="Linear: accuracy",
