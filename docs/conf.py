@@ -1,8 +1,10 @@
 """The site: Sphinx reads the Markdown that `sitegen.stage` has written."""
 
+import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
 
 project = "kontrast"
 copyright = "The kontrast authors"
@@ -20,6 +22,9 @@ html_title = "kontrast"
 html_static_path = [str(DOCS / "static")]
 html_css_files = ["site.css"]
 html_copy_source = False
+# There are no entries of an index: the catalog and the reference are what one looks things up in.
+html_use_index = False
+html_search_scorer = str(DOCS / "sitegen" / "scorer.js")
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": False}
 pygments_style = "friendly"
@@ -40,4 +45,7 @@ def _finished_pages(app, _error):
 
 def setup(app):
     """What Sphinx calls."""
+    from sitegen.writer import Writer
+
+    app.set_translator("html", Writer)
     app.connect("build-finished", _finished_pages)

@@ -18,7 +18,7 @@ from kontrast import parts
 from kontrast.cli.catalog import FAMILIES
 
 GROUPS = {
-    "Experiments and runs": "kontrast experiment methods training run runs start checkpoints keeping",
+    "Experiments and runs": "kontrast experiment methods training run runs logged start checkpoints keeping",
     "Data and views": "datasets views pairings augmentations marginals draws tables",
     "Networks": "encoders heads model teachers optimizers schedules tuning encoding passes export",
     "Spaces, similarities, objectives": "spaces similarities objectives directional tiles",

@@ -29,7 +29,11 @@ BLOCK = 1000
 
 
 class Source(ABC):
-    """An opened split of a dataset: its rows, on a device."""
+    """A split of a dataset, opened: it hands out rows on a device, as `Things`, to training and to examination.
+
+    Training takes a `batch` for each step, in an order that the run's seed and the step alone determine; examination
+    takes `chunks`, the same rows each time. A dataset makes one by `open`; it is not made directly.
+    """
 
     dataset: Dataset
     device: torch.device

@@ -13,7 +13,11 @@ from kontrast.optimizers.optimizer import BATCH, Group, Optimizer, check_betas, 
 
 @chz.chz
 class Muon(Optimizer):
-    """Muon: momentum whose matrices are made orthogonal before each step; vectors are stepped by Adam.
+    """Muon: momentum whose matrices are made orthogonal before each step; all that is no matrix is stepped by Adam.
+
+    Matrices are parameters with two axes, as the weights of linear layers. Biases, norms and the kernels of
+    convolutions, which have four axes, are Adam's: of an Mlp or a transformer Muon steps nearly all, of a model with a
+    ResNet or Conv no more than the head.
 
     The update of a matrix [m, n] is that with all its singular values at 1, times .2 sqrt(max(m, n)), which makes it as
     large as one of Adam's, so that both share one rate (Jordan et al. 2024; Liu et al. 2025, arXiv 2502.16982).
@@ -22,7 +26,7 @@ class Muon(Optimizer):
     rate: float = chz.field(default=2e-3, doc="peak learning rate, before scaling by the batch")
     weight_decay: float = chz.field(default=0.0, doc="decay, multiplied by the learning rate")
     momentum: float = chz.field(default=0.95, doc="momentum of the matrices, in [0, 1)")
-    betas: tuple[float, float] = chz.field(default=(0.9, 0.999), doc="decay of the two moments of the vectors")
+    betas: tuple[float, float] = chz.field(default=(0.9, 0.999), doc="decay of the two moments of what Adam steps")
 
     @chz.validate
     def _valid(self) -> None:

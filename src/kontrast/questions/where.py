@@ -12,15 +12,25 @@ from kontrast.words import built, truth, whole_number
 
 
 class Where(NamedTuple):
-    """Of which rows and which checkpoint something is asked."""
+    """Of which rows and which checkpoint something is asked, as `whereabouts` reads it from a command line.
+
+    The argument that says each field is in brackets.
+    """
 
     step: int | None
+    """The step of the checkpoint (`checkpoint=`); None is the last one."""
     limit: int | None
+    """How many rows of each split at most (`limit=`); None is all, or 10,000 where there is no end of them."""
     data: Dataset | None
+    """Another data set than the run's (`data=NAME`, `data.FIELD=`); None is the run's own."""
     fractions: tuple[float, ...]
+    """The shares of the training rows that probes are fitted on (`fraction=`), each in (0, 1]; usually 1 alone."""
     ceiling: Run | None
+    """A run that was told what is asked, whose score is the ceiling (`ceiling=`); None is without one."""
     cache: bool
+    """Whether features are kept for the next question (`cache=`); usually they are."""
     training: dict[str, Any]
+    """`device` and `threads`, where they were given: for tunings, which train."""
 
 
 def whereabouts(given: dict[str, str]) -> Where:

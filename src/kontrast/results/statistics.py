@@ -70,7 +70,12 @@ class Difference:
 
 
 def summarize(values: Mapping[int, float]) -> Summary:
-    """The summary of values by seed."""
+    """Summarize the values of one score by seed: how many, their mean, how far they scatter, and where the mean lies.
+
+    The deviation is that of a sample, s^2 = sum_i (x_i - m)^2 / (n - 1), from two values on; the 95 % interval is
+    Student's, m +- t s / sqrt(n) with n - 1 degrees of freedom, from `FEWEST` values on. Values that are infinite or
+    not a number count nowhere, and their seeds are `lost`. Without a finite value there is no mean.
+    """
     kept = {seed: values[seed] for seed in sorted(values) if math.isfinite(values[seed])}
     lost = tuple(seed for seed in sorted(values) if seed not in kept)
     if not kept:
