@@ -16,6 +16,15 @@ hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _plain_terminal() -> Iterator[None]:
+    """What a user or a service asks of terminals is not what tests read."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _cache() -> Iterator[None]:
     """What a test worker downloads, converts or makes is its own, made once, and gone when it ends."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

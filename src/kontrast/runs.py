@@ -90,7 +90,7 @@ def listed(path: Path) -> Listed:
         faults.append("it has no checkpoint; train it again with resume=True")
     ended, why = _record(path)
     state = "done" if length is not None and step >= length else "stopped"
-    if (not ended or state == "stopped") and _held(path / ".lock"):
+    if (not ended or state == "stopped") and held(path / ".lock"):
         state, step, faults = "running", max(step, logged), []
     elif faults:
         state = "damaged"
@@ -174,12 +174,12 @@ def _record(path: Path) -> tuple[bool, str]:
     return failed, str(found.get("why", "")) if failed else ""
 
 
-def _held(path: Path) -> bool:
-    """Whether a process holds a lock."""
-    if not path.is_file():
+def held(lock: Path) -> bool:
+    """Whether a process is at work under a lock."""
+    if not lock.is_file():
         return False
     try:
-        with FileLock(path, timeout=0):
+        with FileLock(lock, timeout=0):
             return False
     except Timeout:
         return True

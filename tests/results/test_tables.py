@@ -268,3 +268,12 @@ def test_latex_sets_greek_and_signs_and_names_letters_that_it_lacks():
     assert "lualatex" not in latex(table(study(levels=("τ=1 ±2²", "naïve “œ” †"))))
     first = latex(replace(table(study(levels=("日本", "b"))), title="Ж")).splitlines()[0]
     assert first.startswith("% pdflatex has no Ж 日 本: use lualatex or xelatex")
+
+
+def test_fields_that_go_together_are_both_in_the_heading():
+    levels = ("32+0.1", "64+1")
+    made = Results("t", "", {"batch+objective.temperature": levels}, tuple(outcome((x,), 0, 0.5) for x in levels))
+    made = replace(made, baseline=levels[:1])
+    said = table(made)
+    assert said.heads[0].head == "batch+temperature" and any("batch+temperature=32+0.1" in note for note in said.notes)
+    assert choice(made, "batch+temperature=64+1") == {"batch+objective.temperature": "64+1"}

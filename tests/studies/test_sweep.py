@@ -71,6 +71,20 @@ def test_cells_that_are_done_are_not_run_again(copy, done, monkeypatch):
     assert more.counted()["failed"] == 2 and more.counted()["done"] == 2
 
 
+def test_cells_that_are_asked_more_wait_until_they_are_at_work(copy):
+    seen = []
+
+    class Looking(Inside):
+        def __call__(self, tasks, look):
+            seen.extend(read_record(task.folder, task.name).state for task in tasks)
+            seen.extend(outcome.state for outcome in collect(copy).outcomes)
+            super().__call__(tasks, look)
+
+    more = sweep(replace(ONE, ask=(*ONE.ask, "mcc")), copy, executor=Looking())
+    assert seen == ["waiting"] * 4 and {outcome.state for outcome in more.outcomes} == {"done"}
+    assert any(name.startswith("MCC") for name in more.columns)
+
+
 def test_a_second_sweep_says_at_once_that_there_is_another(copy, monkeypatch):
     monkeypatch.setitem(run.__globals__, "check", None)
     with FileLock(copy / ".lock"):

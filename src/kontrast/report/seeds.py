@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from kontrast.report.layout import symbol
-from kontrast.results import Levels, Results
+from kontrast.results import Levels, Results, short
 from kontrast.results.compared import compare, main_effects
 from kontrast.results.statistics import Difference, Summary, summarize
 from kontrast.text import plain
@@ -92,8 +92,8 @@ def geometric(values: Sequence[float]) -> bool:
 
 def last(axis: str, results: Results, limit: int = 40) -> str:
     """An axis by the last word of its name, or by the whole name where two would be called the same."""
-    short = axis.rpartition(".")[2]
-    return plain(axis if sum(other.rpartition(".")[2] == short for other in results.axes) > 1 else short, limit)
+    end = short(axis)
+    return plain(axis if sum(short(other) == end for other in results.axes) > 1 else end, limit)
 
 
 def level_name(results: Results, axis: str, level: str, limit: int = 40) -> str:

@@ -18,6 +18,7 @@ from kontrast.results.results import Levels as Levels
 from kontrast.results.results import Outcome as Outcome
 from kontrast.results.results import Results as Results
 from kontrast.results.results import column as column
+from kontrast.results.results import short as short
 from kontrast.results.statistics import Difference as Difference
 from kontrast.results.statistics import Summary as Summary
 from kontrast.results.statistics import holm as holm

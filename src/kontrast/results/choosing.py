@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kontrast import parts
-from kontrast.results.results import Levels, Results
+from kontrast.results.results import Levels, Results, short
 
 
 def axis_named(results: Results, name: str) -> str:
     """The axis of a name: whole, or its last word, whatever the case; ValueError with the nearest otherwise."""
     wanted = name.lower()
-    for short in (False, True):
-        found = [axis for axis in results.axes if (axis.rpartition(".")[2] if short else axis).lower() == wanted]
+    for last in (False, True):
+        found = [axis for axis in results.axes if (short(axis) if last else axis).lower() == wanted]
         if len(found) == 1:
             return found[0]
         if found:

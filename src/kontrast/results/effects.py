@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kontrast.results.compared import main_effects
 from kontrast.results.numbers import digits, direction, probability, shown
-from kontrast.results.results import Levels, Results
+from kontrast.results.results import Levels, Results, short
 from kontrast.results.tables import Cell, Column, Table, interval_text, mean_text, verdict_text
 
 
@@ -28,7 +28,7 @@ def effects(results: Results, score: str = "", baseline: Levels | None = None) -
         for at, one in enumerate(found):
             rest = one.difference
             cells = [
-                axis.rpartition(".")[2] if at == 0 else "",
+                short(axis) if at == 0 else "",
                 one.levels[0] or "–",
                 mean_text(one.summary, form),
                 shown(None if rest is None else rest.mean, apart, sign=True),

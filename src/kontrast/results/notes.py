@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kontrast.results.compared import Compared, missing
 from kontrast.results.numbers import digits, direction, shown
-from kontrast.results.results import Levels, Results
+from kontrast.results.results import Levels, Results, short
 from kontrast.results.statistics import FEWEST, RESAMPLES
 from kontrast.text import plain
 
@@ -22,7 +22,7 @@ MOST_FAULTS = 12
 
 def label(results: Results, levels: Levels) -> str:
     """A setting by its levels: "similarity=Cosine, norm=True", where an axis is called by its last word."""
-    said = [f"{axis.rpartition('.')[2]}={level}" for axis, level in zip(results.axes, levels, strict=True) if level]
+    said = [f"{short(axis)}={level}" for axis, level in zip(results.axes, levels, strict=True) if level]
     return ", ".join(said) or "as it is"
 
 

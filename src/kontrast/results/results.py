@@ -12,6 +12,11 @@ Levels = tuple[str, ...]
 """What a setting chose of each axis, in the order of the axes."""
 
 
+def short(axis: str) -> str:
+    """An axis by the last word of its name, and one of several fields by the last word of each."""
+    return "+".join(name.rpartition(".")[2] for name in axis.split("+"))
+
+
 def column(score: Score) -> str:
     """The name of a score's column: "Linear: accuracy", "Recovery: r2/scale"."""
     return f"{score.probe}: {score.metric}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kontrast.results.compared import Compared, compare
 from kontrast.results.notes import notes
 from kontrast.results.numbers import BLANK, digits, direction, probability, shown
-from kontrast.results.results import Levels, Results
+from kontrast.results.results import Levels, Results, short
 from kontrast.results.statistics import Difference, Summary
 
 FLOORS = {"untrained": "untrained", "raw": "raw input", "chance": "chance"}
@@ -73,7 +73,7 @@ def named_axes(results: Results) -> dict[str, str]:
     """The axes that differ, by how they are headed: by the last word, unless two end in the same."""
     names = [name for at, name in enumerate(results.axes) if len({one[at] for one in results.settings}) > 1]
     names = names or [*results.axes]
-    ends = [name.rpartition(".")[2] for name in names]
+    ends = [short(name) for name in names]
     return {name: end if ends.count(end) == 1 else name for name, end in zip(names, ends, strict=True)}
 
 

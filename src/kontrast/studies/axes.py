@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kontrast.results import short
+
 Words = Mapping[str, Any]
 """Fields of an experiment with their values, as the command line says them; numbers become words."""
 METHOD = "method"
@@ -22,11 +24,6 @@ MOST = 10_000
 def worded(given: Mapping[str, Any]) -> dict[str, str]:
     """Fields with their values as the command line says them, also where they were given as numbers."""
     return {str(name): str(value) for name, value in given.items()}
-
-
-def short(axis: str) -> str:
-    """An axis by the last word of its name, and one of several fields by the last word of each."""
-    return "+".join(name.rpartition(".")[2] for name in axis.split("+"))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 from kontrast.logged import last_row, metrics, trained
 from kontrast.results import Outcome, Results, column
+from kontrast.runs import held
 from kontrast.scores import Score, read_scores, shared_protocol
-from kontrast.studies.records import Record, held, read_record, read_study
+from kontrast.studies.records import Record, read_record, read_study
 from kontrast.studies.study import Cell, Study
 
 

@@ -17,8 +17,9 @@ import chz
 import torch
 
 from kontrast.parts import Part
+from kontrast.runs import held
 from kontrast.studies.cell import FULL, GUARD, UNGUARDED, Task, alone
-from kontrast.studies.records import Record, held, read_record, record_path
+from kontrast.studies.records import Record, read_record, record_path
 from kontrast.training.interrupts import Interrupted, Interrupts
 
 PAUSE = 0.1

@@ -14,8 +14,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from kontrast.files import write_json
+from kontrast.runs import held
 from kontrast.studies.cell import Task, perform
-from kontrast.studies.records import held, read_record
+from kontrast.studies.records import read_record
 from kontrast.training.interrupts import Interrupted
 
 FRESH = 60.0

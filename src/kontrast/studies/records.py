@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from kontrast.files import write_json
 from kontrast.studies.study import Study
+from kontrast.training.folder import MOMENT
 
 DEFINITION, LOCK = "study.json", ".lock"
 FIXED = ("method", "given")
@@ -75,19 +76,6 @@ def write_study(folder: Path, study: Study) -> None:
     write_json(folder / DEFINITION, study.record())
 
 
-def held(lock: Path) -> bool:
-    """Whether a process is at work under a lock."""
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False
-
-
 @contextmanager
 def claimed(folder: Path, study: Study) -> Iterator[Study]:
     """Hold a study's folder for this process: the study with what the folder has of it already.
@@ -99,7 +87,7 @@ def claimed(folder: Path, study: Study) -> Iterator[Study]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=MOMENT)
     except Timeout:
         raise ValueError(f"another sweep is at work in {folder}; wait for it, or give another out=") from None
     try:

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import chz
-
 from kontrast import methods
 from kontrast.experiment import Experiment
 from kontrast.questions import Asked, Where, asked, usual, whereabouts
-from kontrast.studies.axes import METHOD, Setting, Words, axes_of, short, worded
+from kontrast.results import short
+from kontrast.studies.axes import METHOD, Setting, Words, axes_of, worded
 from kontrast.words import split_words
 
 SEED = "{seed}"
@@ -202,18 +201,3 @@ def folder_name(levels: Mapping[str, str]) -> str:
         return plain
     mark = hashlib.sha256(json.dumps(dict(levels)).encode()).hexdigest()[:8]
     return f"{plain[: LONGEST - 9].lstrip('.')}-{mark}"
-
-
-def parts_of(experiment: Experiment) -> Iterator[type]:
-    """The classes of all parts of an experiment."""
-
-    def under(part: object) -> Iterator[type]:
-        if chz.is_chz(part):
-            yield type(part)
-            for name in chz.chz_fields(part):
-                yield from under(getattr(part, name))
-        elif isinstance(part, tuple):
-            for each in part:
-                yield from under(each)
-
-    yield from dict.fromkeys(under(experiment))

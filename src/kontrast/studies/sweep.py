@@ -102,7 +102,8 @@ def perform_cells(
         return
     for cell in todo:
         record = read_record(out, cell.name)
-        if record.why:  # of an earlier start, which says nothing of this one; a job may be running
+        # Of an earlier start or other questions, which says nothing of this one; a job may be running.
+        if record.why or record.state == "done":
             if record.state == "failed":
                 (out / cell.name).with_suffix(".job").unlink(missing_ok=True)
             Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))

@@ -24,6 +24,8 @@ from kontrast.training.devices import formats
 from kontrast.training.distributed import ranks
 
 LOCK = ".lock"
+MOMENT = 0.5
+"""Seconds to wait for one who only looks whether the folder is held."""
 
 
 def recorded(experiment: Experiment) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def claimed(out: Path, experiment: Experiment, resume: bool) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=MOMENT)
     except Timeout:
         raise ValueError(f"another process is writing into {out}; wait for it, or give another out=") from None
     try:
