@@ -20,3 +20,12 @@ def plain(text: object, limit: int = 300) -> str:
     line = str(text)
     line = line if len(line) <= limit else line[: limit - 1] + "…"
     return "".join(map(shown, line))
+
+
+def shortened(text: object, limit: int) -> str:
+    """`plain` text without its middle where it is longer: names often differ at their ends."""
+    line = plain(text, 2000)
+    if len(line) <= limit:
+        return line
+    tail = (limit - 1) // 2
+    return f"{line[: limit - 1 - tail].rstrip()}…{line[-tail:].lstrip()}"

@@ -16,11 +16,11 @@ from made_records import Factor, classification, sprites
 
 from kontrast.report import colors
 from kontrast.report.bars import _together, bars
-from kontrast.report.curves import curves, rolling
+from kontrast.report.curves import curves, rolling, title
 from kontrast.report.figures import style, tick
 from kontrast.report.maps import _flatten, maps
 from kontrast.scores import Score
-from kontrast.text import plain
+from kontrast.text import shortened
 
 ODD = ["$x_1$", "$\\frac{", "a_b^c", "\\alpha", "%s {0}", "猫", "", " ", "_hidden", "x" * 500, "a\nb", "]]>", "--"]
 
@@ -83,7 +83,7 @@ def test_names_are_never_read_as_mathematics(name):
     )
     found = drawn(record)
     assert len(found) == 5
-    shown = {"": "total", " ": "\u2013"}.get(name, plain(name, 28).replace("_", " ").strip())
+    shown = {"": "total", " ": "\u2013"}.get(name, shortened(title(name), 28).strip())
     assert f">{escape(shown)}<" in found[0].svg
 
 
@@ -260,6 +260,39 @@ def luminance(color):
 @pytest.mark.parametrize("color", [colors.TRAINED, colors.UNTRAINED, colors.RAW, colors.FLOOR, *colors.SERIES])
 def test_marks_stand_out_from_the_page(color):
     assert 1.05 / (luminance(color) + 0.05) > 3
+
+
+SEEN = {  # Machado, Oliveira and Fernandes 2009, severity 1
+    "all": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
+def oklab(linear):
+    cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+             [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+           [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    return np.cbrt(np.clip(linear, 0, 1) @ np.transpose(cones)) @ np.transpose(lab)
+
+
+@pytest.mark.parametrize("eyes", SEEN)
+@pytest.mark.parametrize("series", [colors.SERIES, colors.DARK], ids=["light", "dark"])
+def test_series_are_told_apart_by_everybody(series, eyes):
+    x = np.array([mpl.colors.to_rgb(color) for color in series])
+    linear = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    seen = oklab(linear @ np.transpose(SEEN[eyes]))
+    apart = np.linalg.norm(seen[:, None] - seen, axis=-1) + np.eye(len(seen))
+    assert apart.min() > 0.09 and apart[:5, :5].min() > 0.13
+
+
+def test_the_page_has_the_colors_of_both_themes_and_every_series_a_mark():
+    css = (Path(colors.__file__).parent / "page.css").read_text()
+    for name, series in (("light", colors.SERIES), ("dark", colors.DARK)):
+        assert " ".join(f"--s{at}: {color};" for at, color in enumerate(series)) in css, name
+    assert len({colors.mark(color) for color in colors.SERIES}) == len(colors.SERIES) == len(colors.DARK)
 
 
 def test_a_factor_that_never_varies_has_no_map():

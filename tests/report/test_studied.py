@@ -167,3 +167,13 @@ def test_a_table_of_what_seeds_alone_do_is_pale(drawn):
     (panel,) = (given[0] for kind, _, given in drawn.found if kind == "draw_heat")
     assert panel.reach == pytest.approx(0.04, rel=0.5)
     assert max(abs(x - panel.center) for row in panel.values for x in row) < panel.reach
+
+
+def test_names_that_differ_at_their_ends_are_told_apart_where_there_is_little_room():
+    made = study(
+        {"loss": ("latent classes of many words", "NT-Xent"), "objective.temperature": ("0.1", "1.0")}, [0.01, 0.0]
+    )
+    names = {seeds.setting_name(made, levels, 30) for levels in made.settings}
+    assert len(names) == 4 and all(len(name) <= 30 for name in names)
+    assert any("…" in name and name.endswith("temperature 0.1") for name in names)
+    assert seeds.say("MCC: mcc/pearson") == "MCC pearson"

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 # What a drawing says in these colors follows the page's theme: page.css gives each name its light and dark color.
 INK, MUTED, LINE, FAINT, PAGE = "#17191c", "#5c6470", "#dadfe6", "#eef1f4", "#fffffe"
 TRAINED, UNTRAINED, RAW, FLOOR = "#2458d3", "#c8620b", "#0d8068", "#77808d"
-SERIES = ("#2458d4", "#a2349b", "#0a7c99", "#6d7c10", "#7b5cd6", "#b5533c", "#4b6584", "#3c8d57")
+SERIES = ("#2458d4", "#9f9612", "#5997de", "#a14d67", "#6d1e04", "#3212a5", "#532c59", "#cf6e93")
+DARK = ("#6095fa", "#dee763", "#88d1ff", "#a55489", "#fb6022", "#6565d1", "#d078ad", "#fe9ea7")
+"""The same on a dark page. Whoever lacks one kind of cones tells them apart as well (Machado et al. 2009)."""
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "p")
+"""The mark of each, so that color is never the only sign."""
 ROLES = {"trained": TRAINED, "untrained": UNTRAINED, "raw input": RAW, "null": FLOOR, "chance": FLOOR}
 """Colors of lines and marks with these names, so that they mean the same in every figure."""
-BELOW = SERIES[5]
+BELOW = "#b5533c"
 """Values below the one that has no color; those above it are as the trained encoder's."""
 THEME = {
     INK: "ink",
@@ -28,6 +32,7 @@ THEME = {
     UNTRAINED: "untrained",
     RAW: "raw",
     FLOOR: "floor",
+    BELOW: "below",
     **{color: f"series-{at}" for at, color in enumerate(SERIES)},
 }
 # Ten classes that stay apart on white and on black.
@@ -44,6 +49,11 @@ CLASSES = (
     "#a8b53a",
 )
 OTHERS = "#9aa1ab"
+
+
+def mark(color: str) -> str:
+    """The mark of a series by its color; a dot for every other color."""
+    return MARKS[SERIES.index(color)] if color in SERIES else "o"
 
 
 def oklch(lightness: NDArray[Any], chroma: NDArray[Any], hue: NDArray[Any]) -> NDArray[np.float64]:

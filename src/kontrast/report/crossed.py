@@ -14,6 +14,7 @@ from kontrast.report.facets import MOST_COLORS, MOST_FACETS, MOST_ROWS, Facets
 from kontrast.report.figures import Drawing
 from kontrast.report.heat import draw_heat
 from kontrast.report.seeds import (
+    INTERVAL,
     Center,
     alone,
     floors_of,
@@ -43,7 +44,7 @@ def effects(results: Results, column: str, axes: tuple[str, ...]) -> Iterator[Dr
         if levels
     }
     if known:
-        note = "Means over all other axes less the mean over all, of the cells that every level has."
+        note = f"Means over all other axes less the mean over all, of the cells that every level has. {INTERVAL}"
         title = "What each axis does alone"
         yield draw_effects(title, f"{say(column)}, from the mean", known, note, "effects")
 

@@ -163,7 +163,7 @@ def draw_line(axes: Axes, panel: Curves, line: Line, color: str) -> None:
     if len(low) and len(high):
         axes.fill_between(x[few], low[few], high[few], color=color, alpha=0.18, linewidth=0)
     floor = colors.ROLES.get(line.name) == colors.FLOOR
-    single: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(x) < 20 and not panel.filled else {}
+    single: dict[str, Any] = {"marker": colors.mark(color), "markersize": 4} if len(x) < 20 and not panel.filled else {}
     single = {"linestyle": (0, (3, 2))} if floor else single
     axes.plot(x[few], y[few], color=color, linewidth=1.7, label=caption(line.name, 26), **single)
 

@@ -112,11 +112,19 @@ def _dots(
         found = [(row, x) for row, each in enumerate(rows) if (x := shown.values.get((facet, hue, each)))]
         high = [row + (at - (len(palette) - 1) / 2) * step for row, _ in found]
         for y, (_, x) in zip(high, found, strict=True):
-            look: dict[str, Any] = {"color": color, "alpha": 0.35, "linestyle": "", "marker": "o", "markersize": 2.6}
+            look: dict[str, Any] = {
+                "color": color,
+                "alpha": 0.35,
+                "linestyle": "",
+                "marker": colors.mark(color),
+                "markersize": 2.6,
+            }
             axes.plot(x.each, [y] * len(x.each), **look)
         centers, low, down = _columns([x for _, x in found])
         axes.hlines(high, low, down, color=color, linewidth=1.4)
-        axes.plot(centers, high, linestyle="", marker="o", markersize=4.6, color=color, label=caption(hue, 26))
+        axes.plot(
+            centers, high, linestyle="", marker=colors.mark(color), markersize=4.8, color=color, label=caption(hue, 26)
+        )
     _references(axes, shown, "v")
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_yticks(range(len(rows)), [caption(each, 26) for each in rows])

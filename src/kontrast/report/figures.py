@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kontrast.report import colors
-from kontrast.text import plain
+from kontrast.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -105,7 +105,7 @@ def finish(made: Figure, name: str, title: str, alt: str, note: str = "", size: 
 
 def caption(text: object, limit: int) -> str:
     """A short text for a legend, which leaves out labels that are empty or begin with an underscore."""
-    short = plain(text, limit)
+    short = shortened(text, limit)
     return f"\u2009{short}" if short.startswith("_") else short.strip() or "\u2013"
 
 

@@ -60,7 +60,7 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
         color = colors.SERIES[at] if several else colors.TRAINED
         x, y = (np.array([p[axis].value for p in mine]) for axis in (0, 1))
         errors = [np.array([[p[i].value - p[i].low, p[i].high - p[i].value] for p in mine]).T for i in (0, 1)]
-        look: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4.5, "color": color}
+        look: dict[str, Any] = {"linestyle": "", "marker": colors.mark(color), "markersize": 4.8, "color": color}
         look |= {"elinewidth": 0.8, "ecolor": (color, 0.45)}
         axes.errorbar(x, y, xerr=errors[0], yerr=errors[1], label=caption(group, 26), **look)
     axes.margins(0.08)
@@ -89,7 +89,7 @@ def _number(axes: Any, scatter: Scatter, count: int) -> None:
     taken = [tuple(point * inches) for point in at]
     few = count <= MOST_NAMED
     for i, (x, y) in enumerate(list(taken)):
-        text = caption(scatter.names[i], 30) if few else str(i + 1)
+        text = caption(scatter.names[i], 36) if few else str(i + 1)
         half = 2.2 * len(text)
         spots = [(half + 5, 6), (-half - 5, 6), (half + 5, -6), (-half - 5, -6), (0, 10), (0, -10)]
         low, high = (axes.bbox.x0 * inches, axes.bbox.x1 * inches)

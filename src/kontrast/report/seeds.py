@@ -14,7 +14,7 @@ from kontrast.report.layout import symbol
 from kontrast.results import Levels, Results, short
 from kontrast.results.compared import compare, main_effects
 from kontrast.results.statistics import Difference, Summary, summarize
-from kontrast.text import plain
+from kontrast.text import plain, shortened
 
 INTERVAL = "Intervals are 95 % of Student's t over seeds."
 FEW = "Below three seeds there is no interval."
@@ -99,7 +99,7 @@ def last(axis: str, results: Results, limit: int = 40) -> str:
 def level_name(results: Results, axis: str, level: str, limit: int = 40) -> str:
     """A level, with its axis before it where it would say nothing alone."""
     bare = not level or level.lower() in WORDLESS or _number(level)
-    return plain(f"{last(axis, results)} {level}".strip() if bare else level, limit)
+    return shortened(f"{last(axis, results)} {level}".strip() if bare else level, limit)
 
 
 def _number(text: str) -> bool:
@@ -114,7 +114,7 @@ def setting_name(results: Results, levels: Levels, limit: int = 80) -> str:
     """A setting by its levels on the axes that vary: "Cosine · batch 256"."""
     names = list(results.axes)
     each = [level_name(results, axis, levels[names.index(axis)], limit) for axis in varied(results)]
-    return plain(" · ".join(each) or "the setting", limit)
+    return shortened(" · ".join(each) or "the setting", limit)
 
 
 def alone(results: Results, axis: str, column: str) -> dict[str, Center]:
@@ -140,7 +140,8 @@ def say(column: str) -> str:
     """A column as it is printed: "Linear accuracy", "Recovery R² scale"."""
     probe, _, metric = column.partition(": ")
     name, _, of = metric.partition("/")
-    return plain(" ".join(filter(None, [probe, symbol(name), of])), 60)
+    said = symbol(name)
+    return plain(" ".join(filter(None, [probe, said if said.lower() != probe.lower() else "", of])), 60)
 
 
 def index_of(results: Results, axis: str) -> int:
