@@ -84,7 +84,7 @@ def listed(path: Path) -> Listed:
     last, scores = last_row(path), _scores(path, faults)
     broken = bool(faults)
     foreign = "" if broken or not experiment else unknown(experiment)
-    step, length = _step(path, faults), _length(experiment, last)
+    step, length = _step(path, faults), length_of(experiment, last)
     logged = _count(last.get("step"))
     if length is not None and logged >= length and not step and not faults:
         faults.append("it has no checkpoint; train it again with resume=True")
@@ -151,7 +151,7 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _length(experiment: Mapping[str, Any], last: Mapping[str, Any]) -> int | None:
+def length_of(experiment: Mapping[str, Any], last: Mapping[str, Any]) -> int | None:
     """The steps of a run: as given, or from its epochs and what an epoch was so far."""
     if isinstance(steps := experiment.get("steps"), int):
         return steps

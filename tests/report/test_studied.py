@@ -175,5 +175,5 @@ def test_names_that_differ_at_their_ends_are_told_apart_where_there_is_little_ro
     )
     names = {seeds.setting_name(made, levels, 30) for levels in made.settings}
     assert len(names) == 4 and all(len(name) <= 30 for name in names)
-    assert any("…" in name and name.endswith("temperature 0.1") for name in names)
+    assert any("…" in name and name.endswith(" 0.1") for name in names)
     assert seeds.say("MCC: mcc/pearson") == "MCC pearson"

@@ -272,3 +272,16 @@ def test_a_script_that_sweeps_as_soon_as_it_is_read_is_told_so(tmp_path):
     assert done.returncode == 1
     assert 'below if __name__ == "__main__":' in done.stderr.splitlines()[-1]
     assert read_record(tmp_path / "out", "batch=32/seed-0").state == "waiting"
+
+
+def test_a_job_that_is_over_is_not_waited_for_when_its_cell_is_asked_more(tmp_path):
+    task = Task(tmp_path, "a/seed-0", ask=("knn", "linear"))
+    (tmp_path / "a").mkdir()
+    jobs.remember(jobs.Job(task, "16_0"), "slurm")
+    assert [job.id for job in jobs.remembered([task], "slurm")] == ["16_0"]
+    time.sleep(0.01)
+    Record("done", ask=("knn",)).write(record_path(tmp_path, "a/seed-0"))
+    assert jobs.remembered([task], "slurm") == []
+    assert jobs.is_open(jobs.Job(task, "17_0")) and not jobs.is_open(jobs.Job(task._replace(ask=("knn",)), "17_0"))
+    jobs.remember(jobs.Job(task, "17_0"), "slurm")
+    assert [job.id for job in jobs.remembered([task], "slurm")] == ["17_0"]

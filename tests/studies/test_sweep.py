@@ -12,7 +12,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from kontrast.cli.planned import said
-from kontrast.studies import Axis, Executor, Setting, Study, cell, collect, estimate, grid, read_study, records
+from kontrast.studies import Axis, Executor, Setting, Study, cell, collect, estimate, grid, jobs, read_study, records
 from kontrast.studies import sweep as run
 from kontrast.studies.executors import lost
 from kontrast.studies.finished import begun
@@ -71,17 +71,18 @@ def test_cells_that_are_done_are_not_run_again(copy, done, monkeypatch):
     assert more.counted()["failed"] == 2 and more.counted()["done"] == 2
 
 
-def test_cells_that_are_asked_more_wait_until_they_are_at_work(copy):
+def test_cells_that_are_asked_more_are_open_and_keep_what_they_have(copy):
     seen = []
 
     class Looking(Inside):
         def __call__(self, tasks, look):
-            seen.extend(read_record(task.folder, task.name).state for task in tasks)
-            seen.extend(outcome.state for outcome in collect(copy).outcomes)
+            seen.extend(jobs.is_open(jobs.Job(task, "1")) for task in tasks)
+            seen.extend(bool(outcome.scores) for outcome in collect(copy).outcomes)
             super().__call__(tasks, look)
 
     more = sweep(replace(ONE, ask=(*ONE.ask, "mcc")), copy, executor=Looking())
-    assert seen == ["waiting"] * 4 and {outcome.state for outcome in more.outcomes} == {"done"}
+    assert seen == [True] * 4  # what was known still stands in the table
+    assert {outcome.state for outcome in more.outcomes} == {"done"}
     assert any(name.startswith("MCC") for name in more.columns)
 
 
@@ -91,7 +92,7 @@ def test_a_second_sweep_says_at_once_that_there_is_another(copy, monkeypatch):
         started = time.monotonic()
         with pytest.raises(ValueError, match="another sweep is at work"):
             sweep(ONE, copy)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize(

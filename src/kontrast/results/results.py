@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -64,12 +65,12 @@ class Results:
     references: Sequence[str] = ()
     against: Sequence[str] = ()
 
-    @property
+    @functools.cached_property
     def settings(self) -> tuple[Levels, ...]:
         """The settings, in the order of their first outcome."""
         return tuple(dict.fromkeys(outcome.levels for outcome in self.outcomes))
 
-    @property
+    @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns of all scores, in the order in which probes gave them."""
         return tuple(dict.fromkeys(column(score) for outcome in self.outcomes for score in outcome.scores))

@@ -5,6 +5,7 @@ Few seeds say little, and these say how little: below three there is neither int
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,6 +119,11 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float]:
 
     It never leaves the range of the values. Of three values it is that range: 1 resample in 27 holds the least alone.
     """
+    return _interval(tuple(values))
+
+
+@functools.lru_cache(maxsize=16384)
+def _interval(values: tuple[float, ...]) -> tuple[float, float]:
     import numpy as np
     from scipy.stats import bootstrap
 

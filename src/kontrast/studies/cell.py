@@ -20,6 +20,7 @@ from rich.console import Console
 
 from kontrast.gathering import gather
 from kontrast.keeping import keep_scores
+from kontrast.panels import read_panels
 from kontrast.questions import answered
 from kontrast.report import write_page
 from kontrast.run import Run
@@ -46,9 +47,9 @@ After = Callable[[Run], object]
 class Task(NamedTuple):
     """A cell to perform: the study's folder, the cell's name, and where it runs.
 
-    `cells` counts those of the study, and `gpu` is what CUDA_VISIBLE_DEVICES says in a process of its own. Once the
-    scores of its run are kept, with `pages` the run's page is written, and `after`, a function of a module, is called
-    with the run; if either fails that is said, and no more.
+    `cells` counts those of the study, `ask` is what it asks, and `gpu` what CUDA_VISIBLE_DEVICES says in a process of
+    its own. Once the scores of its run are kept, with `pages` the run's page is written, and `after`, a function of a
+    module, is called with the run; if either fails that is said, and no more.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Task(NamedTuple):
     gpu: str | None = None
     after: After | None = None
     pages: bool = False
+    ask: tuple[str, ...] = ()
 
 
 class Busy(RuntimeError):
@@ -137,7 +139,7 @@ def _done(study: Study, cell: Cell, task: Task) -> None:
         compile=task.compile,
         console=console,
     )
-    _forget_damaged(run.path / "scores.json")
+    _forget_damaged(run.path)
     questions, where = study.asked(experiment)
     found = answered(run, questions, where, lenient=False, console=console)
     keep_scores(run.path, found.scores, found.panels)
@@ -153,14 +155,15 @@ def _done(study: Study, cell: Cell, task: Task) -> None:
             warnings.warn(f"{what} of {folder} failed ({type(error).__name__}: {error})", stacklevel=2)
 
 
-def _forget_damaged(path: Path) -> None:
-    """Remove scores that cannot be read: the run is asked again, and they are written anew."""
-    try:
-        read_scores(path)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError):
-        path.unlink()
+def _forget_damaged(run: Path) -> None:
+    """Remove scores and panels that cannot be read: the run is asked again, and they are written anew."""
+    for name, read in (("scores.json", read_scores), ("panels.json", read_panels)):
+        try:
+            read(run / name)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            (run / name).unlink()
 
 
 def _write_page(run: Run) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from kontrast.logged import last_row, metrics, trained
 from kontrast.results import Outcome, Results, column
-from kontrast.runs import held
+from kontrast.runs import held, length_of
 from kontrast.scores import Score, read_scores, shared_protocol
 from kontrast.studies.records import Record, read_record, read_study
 from kontrast.studies.study import Cell, Study
@@ -63,13 +62,7 @@ def state_of(record: Record, run: Path) -> str:
 
 def steps_of(run: Path, last: dict[str, Any]) -> int | None:
     """How many steps a run takes in all; None as long as nothing in its folder says so. `last` is its last row."""
-    told = _json(run / "experiment.json")
-    if isinstance(told.get("steps"), int):
-        return int(told["steps"])
-    epochs, epoch, step = told.get("epochs"), last.get("epoch"), last.get("step")
-    if isinstance(epochs, int | float) and isinstance(epoch, int | float) and isinstance(step, int) and epoch > 0:
-        return math.ceil(epochs * round(step / epoch))
-    return None
+    return length_of(_json(run / "experiment.json"), last)
 
 
 def done(folder: Path, study: Study, cell: Cell) -> bool:

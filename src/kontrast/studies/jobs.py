@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from kontrast.files import write_json
 from kontrast.runs import held
 from kontrast.studies.cell import Task, perform
-from kontrast.studies.records import read_record
+from kontrast.studies.records import read_record, record_path
 from kontrast.training.interrupts import Interrupted
 
 FRESH = 60.0
@@ -91,10 +91,12 @@ def remember(job: Job, cluster: str) -> None:
 
 
 def remembered(tasks: Sequence[Task], cluster: str) -> list[Job]:
-    """The jobs that these cells had on a cluster, of those that had one."""
+    """The jobs that these cells had on a cluster, of those that had one and whose record is not of that job's end."""
     found = []
     for task in tasks:
         try:
+            if _ended(task):
+                continue
             said = json.loads(_path(task).read_text(encoding="utf-8"))
             if said["cluster"] == cluster:
                 found.append(Job(task, str(said["job"])))
@@ -113,7 +115,8 @@ def alive(jobs: Sequence[Job], cluster: str) -> list[Job]:
 
 def is_open(job: Job) -> bool:
     """Whether the cell of a job has no record yet that says how it went."""
-    return read_record(job.task.folder, job.task.name).state not in ("done", "failed")
+    record = read_record(job.task.folder, job.task.name)
+    return record.state != "failed" and (record.state != "done" or record.ask != job.task.ask)
 
 
 def said_of(job: Job) -> str:
@@ -122,6 +125,13 @@ def said_of(job: Job) -> str:
         state = str(job.handle.state if job.handle is not None else submitit().SlurmJob(".", job.id).state)
         return "" if state.upper() in ("UNKNOWN", "FINISHED") else f" ({state})"
     return ""
+
+
+def _ended(task: Task) -> bool:
+    """Whether the record of a cell says how it went since its job was submitted."""
+    record = record_path(task.folder, task.name)
+    over = read_record(task.folder, task.name).state in ("done", "failed")
+    return over and record.stat().st_mtime >= _path(task).stat().st_mtime
 
 
 def _path(task: Task) -> Path:

@@ -67,7 +67,7 @@ class Progress:
         self.title = study.title or folder.name
         for seen in self.cells:
             record = read_record(folder, seen.name)
-            over = record.state in ("done", "failed")
+            over = record.state == "failed" or (record.state == "done" and record.ask == study.ask)
             seen.state, seen.seconds = (record.state if over else "waiting"), record.seconds
         self.before = sum(seen.state in ("done", "failed") for seen in self.cells)
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -89,6 +89,8 @@ class Progress:
     def _read(self, seen: Seen) -> None:
         run, record = self.folder / seen.name, read_record(self.folder, seen.name)
         state = state_of(record, run)
+        if state == "done" and record.ask != self.study.ask:
+            state = "waiting"  # it was asked something else, before
         if state in ("running", "done"):
             self._follow(seen, run)
         if state != seen.state:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -93,8 +94,9 @@ class Study:
 
     def _check_kinds(self) -> None:
         """A ValueError with what to write for a field of another kind, as a file of one's own may have it."""
-        if isinstance(self.ask, str):
-            raise ValueError(f"ask are words, not a text; write ask=({self.ask!r},)")
+        for name in ("ask", "against"):
+            if isinstance(text := getattr(self, name), str):
+                raise ValueError(f"{name} are words, not a text; write {name}=({text!r},)")
         if isinstance(self.settings, Setting | str) or not all(isinstance(one, Setting) for one in self.settings):
             raise ValueError('settings are values of Setting; write settings=grid(Axis.of("batch", 64, 128))')
         if not isinstance(self.seeds, Sequence) or not all(type(seed) is int for seed in self.seeds):
@@ -106,7 +108,7 @@ class Study:
     def _is_baseline(self, setting: Setting) -> bool:
         return all(setting.levels.get(name) == level for name, level in self.baseline.items())
 
-    @property
+    @functools.cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:
         """What varies: each axis with its levels."""
         return axes_of(self.settings)

@@ -102,13 +102,13 @@ def perform_cells(
         return
     for cell in todo:
         record = read_record(out, cell.name)
-        # Of an earlier start or other questions, which says nothing of this one; a job may be running.
-        if record.why or record.state == "done":
+        # Of an earlier start, which says nothing of this one, or of scores that are damaged; a job may be running.
+        if record.why or (record.state == "done" and record.ask == study.ask):
             if record.state == "failed":
                 (out / cell.name).with_suffix(".job").unlink(missing_ok=True)
             Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))
     count = len([*study.cells()])
-    tasks = [Task(out, cell.name, count, None, device, compile, after=after, pages=pages) for cell in todo]
+    tasks = [Task(out, cell.name, count, None, device, compile, None, after, pages, study.ask) for cell in todo]
     with Progress(out, study, where.width(tasks), console) as progress:
         where(tasks, progress.look)
 
