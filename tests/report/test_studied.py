@@ -10,7 +10,8 @@ import pytest
 from made_results import changes, draws, grid, similarities, study, temperatures
 
 from kontrast.report import changed, crossed, seeds, studied
-from kontrast.report.scatter import Scatter, rank_correlation
+from kontrast.report.figures import style
+from kontrast.report.scatter import Scatter, draw_scatter, rank_correlation
 from kontrast.report.seeds import Center
 
 
@@ -177,3 +178,12 @@ def test_names_that_differ_at_their_ends_are_told_apart_where_there_is_little_ro
     assert len(names) == 4 and all(len(name) <= 30 for name in names)
     assert any("…" in name and name.endswith(" 0.1") for name in names)
     assert seeds.say("MCC: mcc/pearson") == "MCC pearson"
+
+
+def test_names_of_points_stand_beside_them_only_where_they_fit():
+    point = Center(0.5, 0.4, 0.6, (0.5,))
+    for name, beside in (("Cosine", True), ("latent classes · temperature 0.1", False)):
+        names = tuple(f"{name} {at}" for at in range(4))
+        with style():
+            found = draw_scatter(Scatter("t", "x", "y", names, ((point, point),) * 4), "s")
+        assert (f"1 {names[0]}" in found.note) != beside

@@ -60,7 +60,11 @@ def draw_heat(panel: Heat, name: str) -> Drawing:
         for what, all_ in (("rows", panel.rows), ("columns", panel.columns))
         if len(all_) > MOST_SIDE
     ]
-    cut = "There is no room for the intervals." if low is not None and high is not None and not room.intervals else ""
+    cut = (
+        "They are left out here for want of room."
+        if low is not None and high is not None and not room.intervals
+        else ""
+    )
     note = " ".join(filter(None, [f"Shown: {' and '.join(left)}." if left else "", plain(panel.note, 400), cut]))
     return finish(made, name, heading, f"{heading}: {_said(rows, columns, values)}", note, room.size)
 

@@ -28,6 +28,7 @@ MEANING = {
 INTERVAL = "95 % interval, over resampled test rows unless the note says otherwise"
 SYMBOLS = {
     "auroc": "AUROC",
+    "rauroc": "R-AUROC",
     "aurc": "AURC",
     "ece": "ECE",
     "nll": "NLL",

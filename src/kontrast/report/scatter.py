@@ -14,7 +14,7 @@ from kontrast.report.layout import number
 from kontrast.report.seeds import Center
 from kontrast.text import plain
 
-MOST_POINTS, MOST_NUMBERED, MOST_NAMED = 400, 16, 6
+MOST_POINTS, MOST_NUMBERED, MOST_NAMED, MOST_LETTERS = 400, 16, 6, 22
 FEWEST = 4
 """Points below which a rank correlation says nothing."""
 
@@ -81,15 +81,20 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
     return finish(made, name, title, f"{title}: {_said(scatter)}", _note(scatter, numbered=numbered), size)
 
 
+def _named(scatter: Scatter) -> bool:
+    """Whether points are few enough, and called shortly enough, to have their names beside them."""
+    return len(scatter.points) <= MOST_NAMED and max(map(len, scatter.names), default=0) <= MOST_LETTERS
+
+
 def _number(axes: Any, scatter: Scatter, count: int) -> None:
     """The number of each point beside it, on the side where the fewest other points and numbers are near."""
     axes.figure.canvas.draw()
     at = axes.transData.transform([(p[0].value, p[1].value) for p in scatter.points[:count]])
     inches = 72 / axes.figure.dpi
     taken = [tuple(point * inches) for point in at]
-    few = count <= MOST_NAMED
+    few = _named(scatter)
     for i, (x, y) in enumerate(list(taken)):
-        text = caption(scatter.names[i], 36) if few else str(i + 1)
+        text = caption(scatter.names[i], MOST_LETTERS) if few else str(i + 1)
         half = 2.2 * len(text)
         spots = [(half + 5, 6), (-half - 5, 6), (half + 5, -6), (-half - 5, -6), (0, 10), (0, -10)]
         low, high = (axes.bbox.x0 * inches, axes.bbox.x1 * inches)
@@ -108,7 +113,7 @@ def _note(scatter: Scatter, *, numbered: bool) -> str:
     rank = rank_correlation(scatter)
     said = f"Rank correlation over {len(scatter.points)} settings: {number(rank)}. " if rank == rank else ""
     key = ""
-    if numbered and len(scatter.points) > MOST_NAMED:
+    if numbered and not _named(scatter):
         key = "; ".join(f"{at} {plain(name, 60)}" for at, name in enumerate(scatter.names, start=1)) + ". "
     left = len(scatter.points) - MOST_POINTS
     more = f"{left} points are left out. " if left > 0 else ""
