@@ -26,7 +26,7 @@ torch.optim.AdamW(layer.parameters()).step()
 BEYOND = """
 import time, torch
 start = time.perf_counter()
-import kontrast
+from kontrast import methods, probes, train
 print(time.perf_counter() - start)
 """
 TRAINED = ("train inversion", "train simclr data=Digits encoder=Conv")
@@ -45,7 +45,7 @@ def seconds(code: str, words: Sequence[str] = ()) -> tuple[float, str]:
 def measure() -> dict[str, float]:
     """Everything once."""
     found = {"import torch": seconds("import torch")[0]}
-    found["import kontrast, beyond torch"] = float(seconds(BEYOND)[1])
+    found["import kontrast.methods, probes and train, beyond torch"] = float(seconds(BEYOND)[1])
     found["torch alone: first step"] = seconds(TORCH_STEP)[0]
     found["kontrast --help"] = seconds(COMMAND, ["--help"])[0]
     for words in TRAINED:

@@ -15,7 +15,7 @@ from kontrast.augmentations.recipe import SLOTS
 from kontrast.cli import main
 from kontrast.cli.main import COMMANDS
 from kontrast.cli.sweeping import read_sweep
-from kontrast.datasets import Dataset, Masks, Rendered
+from kontrast.datasets import Dataset, ImageFolder, Masks, Rendered
 from kontrast.encoders import Conv
 from kontrast.questions import asked, whereabouts
 from kontrast.studies.values import Listed, read
@@ -193,7 +193,7 @@ def _small(command, named, given):
     small = {"encoder.width": "4"} if type(made.encoder) is Conv else {}
     if command == "lab":
         small |= {"supervised_steps": "2"} if "only" not in given else {}
-    if made.batch > 512 or type(made.data) is Rendered:
+    if made.batch > 512 or type(made.data) in (ImageFolder, Rendered):
         small |= {"batch": "32"}
     return small | ({"data.sequences": "20", "data.test": "0.5"} if type(made.data) is Masks else {})
 

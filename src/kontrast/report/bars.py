@@ -10,7 +10,7 @@ import numpy as np
 from kontrast.panels import Bars
 from kontrast.report import colors
 from kontrast.report.answer import factor_rows
-from kontrast.report.figures import WIDTH, Drawing, Size, caption, figure, finish, legend, listed, ticks
+from kontrast.report.figures import WIDTH, Drawing, Size, caption, captions, figure, finish, legend, listed, ticks
 from kontrast.report.layout import number, symbol
 from kontrast.report.record import Record
 from kontrast.scores import Score
@@ -71,7 +71,7 @@ def _bars(name: str, probe: str, rows: Sequence[Score]) -> Drawing:
 
 
 def _marks(axes: Axes, rows: Sequence[Score], low: float) -> list[Any]:
-    """A tick across the bar for each score that is no achievement, with a rim so that it is seen on the bar."""
+    """A tick across the bar for each score that is no achievement, on it a mark of its own, with a rim to be seen."""
     floors = [row.chance if row.null is None else row.null for row in rows]
     named = {row.null is None for row, x in zip(rows, floors, strict=True) if x is not None}
     marks = (
@@ -87,7 +87,10 @@ def _marks(axes: Axes, rows: Sequence[Score], low: float) -> list[Any]:
         y, x = np.array(found).T
         axes.vlines(x, y - 0.36, y + 0.36, color=colors.PAGE, linewidth=4.6)
         axes.vlines(x, y - 0.33, y + 0.33, color=color, linewidth=2.2)
-        keys += axes.plot([], [], "|", color=color, markersize=9, markeredgewidth=2.2, label=label)
+        look: dict[str, Any] = {"marker": colors.mark(color), "color": color, "markeredgecolor": colors.PAGE}
+        look |= {"linestyle": "", "markersize": 6.0, "markeredgewidth": 0.7}
+        axes.plot(x, y - 0.33, clip_on=False, **look)
+        keys += axes.plot([], [], label=label, **look)
     return keys
 
 
@@ -111,10 +114,10 @@ def draw_bars(panel: Bars, name: str) -> Drawing:
     for label, x in panel.references.items():
         color = colors.ROLES.get(label) or next(others)
         if np.isfinite(x):
-            axes.axvline(x, color=color, linewidth=1.4, linestyle=(0, (3, 2)), label=caption(label, 18))
+            axes.axvline(x, color=color, linewidth=1.4, linestyle=colors.dash(color), label=caption(label, 18))
     for y, value in enumerate(values):
         axes.text(1.02, y, number(value).replace("nan", "–"), transform=axes.get_yaxis_transform(), va="center")
-    axes.set_yticks(at, [plain(each, 44 if size else MOST_LETTERS) for each in names])
+    axes.set_yticks(at, captions(names, 44 if size else MOST_LETTERS))
     axes.tick_params(axis="y", labelcolor=colors.INK)
     axes.set(ylim=(len(names) - 0.45, -0.55), xlabel=plain(panel.y, 60))
     ticks(axes.xaxis, most=4)

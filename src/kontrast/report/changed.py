@@ -14,6 +14,7 @@ from kontrast.report.seeds import (
     Center,
     center,
     differences,
+    last,
     level_name,
     of,
     say,
@@ -55,14 +56,16 @@ def _rows(results: Results, columns: list[str]) -> dict[str, list[Center]]:
         return {
             setting_name(results, levels, 40): [each.get(levels, of(None)) for each in found] for levels in settings
         }
-    rows: dict[str, list[Center]] = {}
+    rows: dict[tuple[str, str], list[Center]] = {}
     for axis in varied(results):
         for column in columns:
             for each in main_effects(results, axis, column):
                 if each.difference is not None:
-                    name = level_name(results, axis, each.levels[0])
-                    rows.setdefault(name, []).append(of(each.difference))
-    return rows
+                    rows.setdefault((axis, each.levels[0]), []).append(of(each.difference))
+    names = [level_name(results, *place) for place in rows]
+    full = [f"{last(axis, results)} {level}" for axis, level in rows]
+    each_one = zip(names, full, rows.values(), strict=True)
+    return {whole if names.count(name) > 1 else name: row for name, whole, row in each_one}
 
 
 def _map(results: Results, head: str, columns: list[str], rows: dict[str, list[Center]], name: str) -> Drawing:

@@ -52,8 +52,15 @@ OTHERS = "#9aa1ab"
 
 
 def mark(color: str) -> str:
-    """The mark of a series by its color; a dot for every other color."""
-    return MARKS[SERIES.index(color)] if color in SERIES else "o"
+    """The mark of a series or of a role by its color; a dot for every other color."""
+    return {**dict(zip(SERIES, MARKS, strict=True)), UNTRAINED: "<", RAW: ">", FLOOR: "d"}.get(color, "o")
+
+
+def dash(color: str) -> tuple[float, tuple[float, ...]]:
+    """How a line that values are read against is broken: each role its own way, others in turns."""
+    ways = ((3.0, 2.0), (4.0, 1.5, 1.0, 1.5), (1.0, 1.5), (7.0, 2.0))
+    of = {UNTRAINED: 0, RAW: 1, FLOOR: 2}
+    return 0.0, ways[of.get(color, (SERIES.index(color) if color in SERIES else 0) + 2) % len(ways)]
 
 
 def oklch(lightness: NDArray[Any], chroma: NDArray[Any], hue: NDArray[Any]) -> NDArray[np.float64]:

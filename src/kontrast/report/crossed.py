@@ -11,7 +11,7 @@ import numpy as np
 from kontrast.panels import Heat
 from kontrast.report.effects import draw_effects
 from kontrast.report.facets import MOST_COLORS, MOST_FACETS, MOST_ROWS, Facets
-from kontrast.report.figures import Drawing
+from kontrast.report.figures import Drawing, captions
 from kontrast.report.heat import draw_heat
 from kontrast.report.seeds import (
     INTERVAL,
@@ -32,14 +32,13 @@ from kontrast.report.seeds import (
 )
 from kontrast.results import Levels, Results
 from kontrast.results.numbers import direction
-from kontrast.text import plain
 
 
 def effects(results: Results, column: str, axes: tuple[str, ...]) -> Iterator[Drawing]:
     """What each axis does alone: how far the mean of each level is from that of all."""
     found = {axis: alone(results, axis, column) for axis in axes}
     known = {
-        last(axis, results): {plain(level, 40): x for level, x in levels.items()}
+        last(axis, results): dict(zip(captions(levels, 40), levels.values(), strict=True))
         for axis, levels in sorted(found.items(), key=lambda item: -reach(results, item[0], column))
         if levels
     }

@@ -68,7 +68,8 @@ def numeric(value: object) -> bool:
 
 def _over_steps(at: int, name: str, parts: Mapping[str, Points]) -> Drawing:
     logarithmic = name in BLOCKWISE and any(y > 0 for points in parts.values() for _, y in points)
-    palette = ramp(len(parts)) if name in BLOCKWISE else colors.SERIES
+    ordered = name in BLOCKWISE or len(parts) > len(colors.SERIES)
+    palette = ramp(len(parts)) if ordered else colors.SERIES
     made, axes = figure(3.1, 2.1 if len(parts) < 7 else 2.4)
     said = []
     for color, (part, points) in zip(palette, parts.items(), strict=False):
@@ -77,7 +78,9 @@ def _over_steps(at: int, name: str, parts: Mapping[str, Points]) -> Drawing:
         label = title(part.replace("encoder.", "block ") if name in BLOCKWISE else part)
         label = label or ("total" if len(parts) > 1 else title(name))
         _smoothed(axes, x, y, color, smooth=name != "rate" and len(y) >= 100, faint=name not in BLOCKWISE)
-        axes.plot([], [], color=color, linewidth=1.8, label=caption(label, 28))
+        axes.lines[-1].set(**marks(color, len(y), several=len(parts) > 1))
+        key = axes.plot([], [], color=color, linewidth=1.8, label=caption(label, 28))[0]
+        key.set(**{"marker": axes.lines[-2].get_marker(), "markersize": 4})
         finite = y[np.isfinite(y)]
         ends = f"from {number(float(finite[0]))} to {number(float(finite[-1]))}" if len(finite) else "never finite"
         said.append(f"{label} {ends}")
@@ -93,11 +96,24 @@ def _smoothed(
 ) -> None:
     """A curve; where it is long, its rolling mean, with the curve itself faint behind it."""
     few = np.unique(np.linspace(0, len(y) - 1, min(len(y), MOST_POINTS)).astype(int))
-    single: dict[str, Any] = {"marker": "o", "markersize": 3} if len(y) < 20 else {}
     if faint or not smooth:
-        axes.plot(x[few], y[few], color=color, linewidth=1.6, alpha=0.22 if smooth else 1, label=None, **single)
+        axes.plot(x[few], y[few], color=color, linewidth=1.6, alpha=0.22 if smooth else 1, label=None)
     if smooth:
         axes.plot(x[few], rolling(y)[few], color=color, linewidth=1.8)
+
+
+def marks(color: str, points: int, *, several: bool) -> dict[str, Any]:
+    """The marks of a curve: at each of its points where these are few, and at some where it has others beside it.
+
+    Colors of an order have none on long curves.
+    """
+    if points < 20:
+        return {"marker": colors.mark(color), "markersize": 4}
+    if not several or color not in colors.THEME:
+        return {}
+    step = min(points, MOST_POINTS) // 5
+    first = colors.SERIES.index(color) if color in colors.SERIES else len(colors.SERIES)
+    return {"marker": colors.mark(color), "markersize": 4, "markevery": (first * step // 9, step)}
 
 
 def _steps(axes: Axes, logarithmic: bool) -> None:
@@ -136,7 +152,7 @@ def draw_curves(panel: Curves, name: str) -> Drawing:
     for axis in panel.logarithmic:
         getattr(axes, f"set_{axis}scale")("log")
     for line in lines:
-        draw_line(axes, panel, line, colors.ROLES.get(line.name) or next(palette))
+        draw_line(axes, panel, line, colors.ROLES.get(line.name) or next(palette), several=several)
     if panel.diagonal:
         low, high = axes.get_xlim()
         ends = np.geomspace(low, high, 50) if "x" in panel.logarithmic else np.array([low, high])
@@ -154,8 +170,8 @@ def draw_curves(panel: Curves, name: str) -> Drawing:
     return finish(made, name, heading, f"{heading}: {said}", left + plain(panel.note, 400))
 
 
-def draw_line(axes: Axes, panel: Curves, line: Line, color: str) -> None:
-    """One curve of a panel on axes, its interval as a band."""
+def draw_line(axes: Axes, panel: Curves, line: Line, color: str, *, several: bool = True) -> None:
+    """One curve of a panel on axes, its interval as a band; with marks of its own if there are several."""
     x, y, low, high = (_positive(np.array(column), axis, panel) for column, axis in _columns(line))
     few = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int)) if len(x) else np.zeros(0, int)
     if panel.filled:
@@ -163,9 +179,9 @@ def draw_line(axes: Axes, panel: Curves, line: Line, color: str) -> None:
     if len(low) and len(high):
         axes.fill_between(x[few], low[few], high[few], color=color, alpha=0.18, linewidth=0)
     floor = colors.ROLES.get(line.name) == colors.FLOOR
-    single: dict[str, Any] = {"marker": colors.mark(color), "markersize": 4} if len(x) < 20 and not panel.filled else {}
-    single = {"linestyle": (0, (3, 2))} if floor else single
-    axes.plot(x[few], y[few], color=color, linewidth=1.7, label=caption(line.name, 26), **single)
+    look = {} if panel.filled and len(x) < 20 else marks(color, len(x), several=several)
+    look = {"linestyle": colors.dash(color)} if floor else look
+    axes.plot(x[few], y[few], color=color, linewidth=1.7, label=caption(line.name, 26), **look)
 
 
 def _columns(line: Line) -> list[tuple[tuple[float, ...], str]]:

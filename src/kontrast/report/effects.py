@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kontrast.report import colors
-from kontrast.report.figures import WIDTH, Drawing, Size, caption, finish, listed, ticks
+from kontrast.report.figures import WIDTH, Drawing, Size, caption, captions, finish, listed, ticks
 from kontrast.report.seeds import Center
 from kontrast.results.numbers import digits
 from kontrast.results.numbers import shown as written
@@ -56,7 +56,7 @@ def _bars(axes: Any, levels: Mapping[str, Center], form: str) -> None:
     axes.axvline(0, color=colors.MUTED, linewidth=0.8)
     for y, value in enumerate(values):
         axes.text(1.02, y, signed(value, form), transform=axes.get_yaxis_transform(), va="center")
-    axes.set_yticks(at, [caption(each, 44) for each in levels])
+    axes.set_yticks(at, captions(levels, 44))
     axes.tick_params(axis="y", labelcolor=colors.INK)
     axes.set_ylim(len(levels) - 0.45, -0.55)
     axes.spines["left"].set_visible(False)

@@ -12,7 +12,7 @@ import numpy as np
 from kontrast.panels import Curves, Line
 from kontrast.report import colors
 from kontrast.report.curves import draw_line
-from kontrast.report.figures import WIDTH, Drawing, Size, caption, finish, legend, listed, ticks
+from kontrast.report.figures import WIDTH, Drawing, Size, caption, captions, finish, legend, listed, ticks
 from kontrast.report.layout import number
 from kontrast.report.seeds import Center
 from kontrast.text import plain
@@ -53,9 +53,10 @@ def draw_facets(shown: Facets, name: str) -> Drawing:
     down = -(-len(facets) // across)
     made, grid = _figure(shown, size, down, across, len(rows), len(hues))
     palette = dict(zip(hues, colors.SERIES, strict=False))
+    headings = captions(facets, 34 if across < 3 else 28)
     for at, (facet, axes) in enumerate(zip(facets, grid, strict=False)):
         if facet:
-            axes.set_title(caption(facet, 34 if across < 3 else 28), fontsize=9)
+            axes.set_title(headings[at], fontsize=9)
         if shown.numbers:
             _curves(axes, shown, facet, palette)
         else:
@@ -127,7 +128,7 @@ def _dots(
         )
     _references(axes, shown, "v")
     axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.set_yticks(range(len(rows)), [caption(each, 26) for each in rows])
+    axes.set_yticks(range(len(rows)), captions(rows, 26))
     axes.tick_params(axis="y", labelcolor=colors.INK, labelleft=named)
     axes.spines["left"].set_visible(False)
     for row in range(1, len(rows)):
@@ -150,8 +151,9 @@ def _references(axes: Axes, shown: Facets, way: str) -> None:
     others = itertools.cycle(colors.SERIES[1:])
     for label, value in _near(shown).items():
         if np.isfinite(value):
-            look: dict[str, Any] = {"linewidth": 1.2, "linestyle": (0, (3, 2)), "label": caption(label, 22)}
-            getattr(axes, f"ax{way}line")(value, color=colors.ROLES.get(label) or next(others), **look)
+            color = colors.ROLES.get(label) or next(others)
+            look: dict[str, Any] = {"linewidth": 1.2, "linestyle": colors.dash(color), "label": caption(label, 22)}
+            getattr(axes, f"ax{way}line")(value, color=color, **look)
 
 
 def _finish_axes(axes: Axes, shown: Facets, *, bottom: bool, left: bool) -> None:

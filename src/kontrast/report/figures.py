@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,6 +108,38 @@ def caption(text: object, limit: int) -> str:
     """A short text for a legend, which leaves out labels that are empty or begin with an underscore."""
     short = shortened(text, limit)
     return f"\u2009{short}" if short.startswith("_") else short.strip() or "\u2013"
+
+
+def captions(names: Iterable[str], limit: int) -> list[str]:
+    """A short text for each name, never one for two names: of those that would read the same, what differs is kept."""
+    names = list(names)
+    found = {name: caption(name, limit) for name in names}
+    for text in [*dict.fromkeys(found.values())]:
+        group = [name for name in found if found[name] == text]
+        if len(group) > 1:
+            found.update(zip(group, _apart(group, limit), strict=True))
+    return [found[name] for name in names]
+
+
+def _apart(group: Sequence[str], limit: int) -> list[str]:
+    """Different texts for names that are cut to the same: the words in which they differ, or else their numbers."""
+    for boundary in (r"[\s=,·]", ""):
+        start = _shared(group, boundary)
+        end = _shared([name[start:][::-1] for name in group], boundary)
+        room = limit - 2 - max(len(name) - start - end for name in group)
+        tail = min(end, max(0, room // 2))
+        head = min(start, max(0, room - tail))
+        cut = [f"{name[:head]}…{name[start : len(name) - end]}…{name[len(name) - tail :]}" for name in group]
+        texts = [caption(re.sub(r"\s*…[\s…]*", "…", text), limit) for text in cut]
+        if room >= 0 and len(set(texts)) == len(group):
+            return texts
+    return [f"{caption(name, limit - len(str(at)) - 3)} ({at})" for at, name in enumerate(group, start=1)]
+
+
+def _shared(names: Sequence[str], boundary: str) -> int:
+    """With how many letters all of some names begin, up to the end of a word."""
+    alike = "".join(each[0] for each in itertools.takewhile(lambda each: len({*each}) == 1, zip(*names, strict=False)))
+    return len(alike) - (len(re.split(boundary, alike)[-1]) if boundary else 0)
 
 
 def legend(

@@ -8,7 +8,7 @@ import numpy as np
 
 from kontrast.panels import Heat
 from kontrast.report import colors
-from kontrast.report.figures import WIDTH, Drawing, Size, caption, figure, finish, legend, listed
+from kontrast.report.figures import WIDTH, Drawing, Size, captions, figure, finish, legend, listed
 from kontrast.report.layout import number
 from kontrast.text import plain
 
@@ -61,7 +61,7 @@ def draw_heat(panel: Heat, name: str) -> Drawing:
         if len(all_) > MOST_SIDE
     ]
     cut = (
-        "They are left out here for want of room."
+        "The intervals are left out for want of room."
         if low is not None and high is not None and not room.intervals
         else ""
     )
@@ -188,7 +188,7 @@ def _label(axes: Axes, panel: Heat, rows: tuple[str, ...], columns: tuple[str, .
     ):
         every = max(1, int(np.ceil(10 / space)))
         at = np.arange(0, len(names), every)
-        axis.set_ticks(at + 0.5, [caption(names[i], limit) for i in at])
+        axis.set_ticks(at + 0.5, captions((names[i] for i in at), limit))
     axes.tick_params(length=0, pad=2, labelcolor=colors.INK, labelsize=8.5)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kontrast.report import colors
-from kontrast.report.figures import WIDTH, Drawing, Size, caption, figure, finish, legend, listed, ticks
+from kontrast.report.figures import WIDTH, Drawing, Size, caption, captions, figure, finish, legend, listed, ticks
 from kontrast.report.layout import number
 from kontrast.report.seeds import Center
 from kontrast.text import plain
@@ -17,6 +17,22 @@ from kontrast.text import plain
 MOST_POINTS, MOST_NUMBERED, MOST_NAMED, MOST_LETTERS = 400, 16, 6, 22
 FEWEST = 4
 """Points below which a rank correlation says nothing."""
+HALF, HIGH = 2.3, 4.6
+"""Half the width of a letter beside a point, and half its height, in points of an inch."""
+SPOTS = (
+    *((1.0, 5.0, 6.0), (-1.0, -5.0, 6.0), (1.0, 5.0, -6.0), (-1.0, -5.0, -6.0), (1.0, 6.0, 0.0), (-1.0, -6.0, 0.0)),
+    *(
+        (0.0, 0.0, 10.0),
+        (0.0, 0.0, -10.0),
+        (0.5, 4.0, 11.0),
+        (-0.5, -4.0, 11.0),
+        (0.5, 4.0, -11.0),
+        (-0.5, -4.0, -11.0),
+    ),
+)
+"""Where a text can be, the better first: shares of half its width to the side, and points to the side and up."""
+
+Spot = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -75,46 +91,67 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
     if several:
         legend(made, axes.get_legend_handles_labels()[0], WIDTH[size], dots=True)
     numbered = bool(size) and len(points) <= MOST_NUMBERED
-    if numbered:
-        _number(axes, scatter, len(points))
+    named = numbered and _number(axes, scatter, len(points))
     title = plain(scatter.title, 80)
-    return finish(made, name, title, f"{title}: {_said(scatter)}", _note(scatter, numbered=numbered), size)
+    return finish(made, name, title, f"{title}: {_said(scatter)}", _note(scatter, keyed=numbered and not named), size)
 
 
-def _named(scatter: Scatter) -> bool:
-    """Whether points are few enough, and called shortly enough, to have their names beside them."""
-    return len(scatter.points) <= MOST_NAMED and max(map(len, scatter.names), default=0) <= MOST_LETTERS
+def _number(axes: Any, scatter: Scatter, count: int) -> bool:
+    """Write beside each point its name, or its number where names are many, long, or in each other's way.
+
+    Whether it was names.
+    """
+    axes.figure.draw_without_rendering()
+    scale = 72 / axes.figure.dpi
+    at = [(float(x) * scale, float(y) * scale) for x, y in axes.transData.transform(
+        [(p[0].value, p[1].value) for p in scatter.points[:count]]
+    )]  # fmt: skip
+    ends = (axes.bbox.x0 * scale, axes.bbox.x1 * scale + 30)
+    texts = captions(scatter.names[:count], MOST_LETTERS)
+    named = count <= MOST_NAMED and max(map(len, scatter.names), default=0) <= MOST_LETTERS
+    spots, clear = _beside(at, [HALF * len(text) for text in texts], ends) if named else ([], False)
+    if not clear:
+        texts = [str(i) for i in range(1, count + 1)]
+        spots, _ = _beside(at, [HALF * len(text) for text in texts], ends)
+    look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 8}
+    for text, point, spot in zip(texts, scatter.points, spots, strict=False):
+        axes.annotate(text, (point[0].value, point[1].value), spot, color=colors.MUTED, **look)
+    return clear
 
 
-def _number(axes: Any, scatter: Scatter, count: int) -> None:
-    """The number of each point beside it, on the side where the fewest other points and numbers are near."""
-    axes.figure.canvas.draw()
-    at = axes.transData.transform([(p[0].value, p[1].value) for p in scatter.points[:count]])
-    inches = 72 / axes.figure.dpi
-    taken = [tuple(point * inches) for point in at]
-    few = _named(scatter)
-    for i, (x, y) in enumerate(list(taken)):
-        text = caption(scatter.names[i], MOST_LETTERS) if few else str(i + 1)
-        half = 2.2 * len(text)
-        spots = [(half + 5, 6), (-half - 5, 6), (half + 5, -6), (-half - 5, -6), (0, 10), (0, -10)]
-        low, high = (axes.bbox.x0 * inches, axes.bbox.x1 * inches)
-        inside = [s for s in spots if low <= x + s[0] - half and x + s[0] + half <= high + 30] or spots
-        near = [
-            min((abs(x + dx - a) / (half + 4) + abs(y + dy - b) / 6 for a, b in taken), default=9) for dx, dy in inside
-        ]
-        dx, dy = inside[int(np.argmax(np.minimum(near, 2)))]
-        taken.append((x + dx, y + dy))
-        point = scatter.points[i]
-        look: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": 8}
-        axes.annotate(text, (point[0].value, point[1].value), (dx, dy), color=colors.MUTED, **look)
+def _beside(at: list[Spot], halves: list[float], ends: Spot) -> tuple[list[Spot], bool]:
+    """For each point the place of a text half as wide as given, and whether none covers another, or is another's.
+
+    Texts are moved in turns, each to where it is least in the way.
+    """
+    places = [[(x * half + dx, dy) for x, dx, dy in SPOTS] for half in halves]
+    chosen = [0] * len(at)
+
+    def cost(i: int, spot: Spot) -> float:
+        x, y = at[i][0] + spot[0], at[i][1] + spot[1]
+        found = 100.0 * (x - halves[i] < ends[0] or x + halves[i] > ends[1])
+        own = max(abs(spot[0]) - halves[i], 0) + max(abs(spot[1]) - HIGH, 0)
+        for j in range(len(at)):
+            if j != i:
+                there = tuple(a + b for a, b in zip(at[j], places[j][chosen[j]], strict=True))
+                found += 10.0 * (abs(x - there[0]) < halves[i] + halves[j] and abs(y - there[1]) < 2 * HIGH)
+                away = [max(abs(x - at[j][0]) - halves[i], 0), max(abs(y - at[j][1]) - HIGH, 0)]
+                found += 10.0 * (max(away) < 2 and at[j] != at[i]) + 1.0 * (sum(away) < own - 0.5)
+        return found
+
+    for _ in range(4):
+        for i, spots in enumerate(places):
+            chosen[i] = int(np.argmin([cost(i, spot) for spot in spots]))
+    found = [spots[spot] for spots, spot in zip(places, chosen, strict=True)]
+    return found, max((cost(i, spot) for i, spot in enumerate(found)), default=0.0) < 1
 
 
-def _note(scatter: Scatter, *, numbered: bool) -> str:
+def _note(scatter: Scatter, *, keyed: bool) -> str:
     rank = rank_correlation(scatter)
     said = f"Rank correlation over {len(scatter.points)} settings: {number(rank)}. " if rank == rank else ""
     key = ""
-    if numbered and not _named(scatter):
-        key = "; ".join(f"{at} {plain(name, 60)}" for at, name in enumerate(scatter.names, start=1)) + ". "
+    if keyed:
+        key = "; ".join(f"{at} {name}" for at, name in enumerate(captions(scatter.names, 60), start=1)) + ". "
     left = len(scatter.points) - MOST_POINTS
     more = f"{left} points are left out. " if left > 0 else ""
     return (said.replace("-", "−") + more + key + plain(scatter.note, 300)).strip()

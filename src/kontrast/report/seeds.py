@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from kontrast.report.figures import captions
 from kontrast.report.layout import symbol
 from kontrast.results import Levels, Results, short
 from kontrast.results.compared import compare, main_effects
@@ -97,9 +98,17 @@ def last(axis: str, results: Results, limit: int = 40) -> str:
 
 
 def level_name(results: Results, axis: str, level: str, limit: int = 40) -> str:
-    """A level, with its axis before it where it would say nothing alone."""
+    """A level, with its axis before it where it would say nothing alone; no two of an axis are called the same."""
+    name = _whole(results, axis, level)
+    if len(name) <= limit:
+        return name
+    every = [*dict.fromkeys((level, *results.axes[axis]))]
+    return captions((_whole(results, axis, each) for each in every), limit)[0]
+
+
+def _whole(results: Results, axis: str, level: str) -> str:
     bare = not level or level.lower() in WORDLESS or _number(level)
-    return shortened(f"{last(axis, results)} {level}".strip() if bare else level, limit)
+    return plain(f"{last(axis, results)} {level}".strip() if bare else level, 2000)
 
 
 def _number(text: str) -> bool:
@@ -112,9 +121,21 @@ def _number(text: str) -> bool:
 
 def setting_name(results: Results, levels: Levels, limit: int = 80) -> str:
     """A setting by its levels on the axes that vary: "Cosine · batch 256"."""
-    names = list(results.axes)
-    each = [level_name(results, axis, levels[names.index(axis)], limit) for axis in varied(results)]
-    return shortened(" · ".join(each) or "the setting", limit)
+    mine = {axis: levels[index_of(results, axis)] for axis in varied(results)}
+    name = " · ".join(_whole(results, axis, level) for axis, level in mine.items()) or "the setting"
+    if len(name) <= limit:
+        return name
+    room = _shares(results, [*mine], limit - 3 * (len(mine) - 1))
+    return shortened(" · ".join(level_name(results, axis, mine[axis], room[axis]) for axis in mine), limit)
+
+
+def _shares(results: Results, axes: Sequence[str], limit: int) -> dict[str, int]:
+    """Letters for the levels of each axis in a name of so many: those that need fewer leave theirs to others."""
+    most = {axis: max(map(len, results.axes[axis])) + len(last(axis, results)) + 1 for axis in axes}
+    room = dict[str, int]()
+    for at, axis in enumerate(order := sorted(axes, key=lambda axis: most[axis])):
+        room[axis] = max(8, min(most[axis], (limit - sum(room.values())) // (len(order) - at)))
+    return room
 
 
 def alone(results: Results, axis: str, column: str) -> dict[str, Center]:
