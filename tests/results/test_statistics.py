@@ -144,3 +144,10 @@ def test_main_effects_are_means_over_the_choices_that_all_levels_share():
     assert all(one.summary.count == 0 for one in main_effects(results(alone, axes, baseline=("a", "1")), "x"))
     with pytest.raises(ValueError, match=r"no axis .* 'z'"):
         main_effects(results(values, axes), "z")
+
+
+@pytest.mark.parametrize(
+    "name", ["Mine: error_rate", "word_error_rate/mean", "perplexity", "Mine k=5: angular_error/z0"]
+)
+def test_less_is_better_of_errors_of_one_s_own(name):
+    assert direction(name) == -1 and direction(f"{name.partition('/')[0]}less") == 1

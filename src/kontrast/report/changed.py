@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kontrast.panels import Heat
 from kontrast.report.figures import Drawing
-from kontrast.report.heat import draw_heat
+from kontrast.report.heat import MOST_LETTERS, draw_heat
 from kontrast.report.layout import WHOLE
 from kontrast.report.seeds import (
     PAIRED,
@@ -54,7 +54,8 @@ def _rows(results: Results, columns: list[str]) -> dict[str, list[Center]]:
     if len(varied(results)) < 3 and len(settings) <= MOST_SETTINGS:
         found = [differences(results, each) for each in columns]
         return {
-            setting_name(results, levels, 40): [each.get(levels, of(None)) for each in found] for levels in settings
+            setting_name(results, levels, MOST_LETTERS): [each.get(levels, of(None)) for each in found]
+            for levels in settings
         }
     rows: dict[tuple[str, str], list[Center]] = {}
     for axis in varied(results):
@@ -62,7 +63,7 @@ def _rows(results: Results, columns: list[str]) -> dict[str, list[Center]]:
             for each in main_effects(results, axis, column):
                 if each.difference is not None:
                     rows.setdefault((axis, each.levels[0]), []).append(of(each.difference))
-    names = [level_name(results, *place) for place in rows]
+    names = [level_name(results, *place, MOST_LETTERS) for place in rows]
     full = [f"{last(axis, results)} {level}" for axis, level in rows]
     each_one = zip(names, full, rows.values(), strict=True)
     return {whole if names.count(name) > 1 else name: row for name, whole, row in each_one}

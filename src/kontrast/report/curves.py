@@ -9,7 +9,7 @@ import numpy as np
 
 from kontrast.panels import Curves, Line
 from kontrast.report import colors
-from kontrast.report.figures import Drawing, caption, figure, finish, legend, listed, ticks
+from kontrast.report.figures import Drawing, caption, captions, figure, finish, legend, listed, ticks
 from kontrast.report.layout import number
 from kontrast.text import plain
 
@@ -151,8 +151,8 @@ def draw_curves(panel: Curves, name: str) -> Drawing:
     made, axes = figure(3.1, 2.3 + (0.07 * len(lines) if several else 0))
     for axis in panel.logarithmic:
         getattr(axes, f"set_{axis}scale")("log")
-    for line in lines:
-        draw_line(axes, panel, line, colors.ROLES.get(line.name) or next(palette), several=several)
+    for line, label in zip(lines, captions((line.name for line in lines), 26), strict=True):
+        draw_line(axes, panel, line, colors.ROLES.get(line.name) or next(palette), label, several=several)
     if panel.diagonal:
         low, high = axes.get_xlim()
         ends = np.geomspace(low, high, 50) if "x" in panel.logarithmic else np.array([low, high])
@@ -170,7 +170,7 @@ def draw_curves(panel: Curves, name: str) -> Drawing:
     return finish(made, name, heading, f"{heading}: {said}", left + plain(panel.note, 400))
 
 
-def draw_line(axes: Axes, panel: Curves, line: Line, color: str, *, several: bool = True) -> None:
+def draw_line(axes: Axes, panel: Curves, line: Line, color: str, label: str, *, several: bool = True) -> None:
     """One curve of a panel on axes, its interval as a band; with marks of its own if there are several."""
     x, y, low, high = (_positive(np.array(column), axis, panel) for column, axis in _columns(line))
     few = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int)) if len(x) else np.zeros(0, int)
@@ -181,7 +181,7 @@ def draw_line(axes: Axes, panel: Curves, line: Line, color: str, *, several: boo
     floor = colors.ROLES.get(line.name) == colors.FLOOR
     look = {} if panel.filled and len(x) < 20 else marks(color, len(x), several=several)
     look = {"linestyle": colors.dash(color)} if floor else look
-    axes.plot(x[few], y[few], color=color, linewidth=1.7, label=caption(line.name, 26), **look)
+    axes.plot(x[few], y[few], color=color, linewidth=1.7, label=label, **look)
 
 
 def _columns(line: Line) -> list[tuple[tuple[float, ...], str]]:

@@ -94,12 +94,12 @@ def _curves(axes: Axes, shown: Facets, facet: str, palette: Mapping[str, str]) -
     if shown.logarithmic:
         axes.set_xscale("log")
     order = np.argsort(shown.numbers, kind="stable")
-    for hue, color in palette.items():
+    for label, (hue, color) in zip(captions(palette, 26), palette.items(), strict=True):
         found = [(shown.numbers[i], x) for i in order if (x := shown.values.get((facet, hue, shown.rows[i])))]
         line = Line(
             hue, *(tuple(column) for column in zip(*((at, x.value, x.low, x.high) for at, x in found), strict=True))
         ) if found else Line(hue, (), ())  # fmt: skip
-        draw_line(axes, flat, line, color)
+        draw_line(axes, flat, line, color, label, several=len(palette) > 1)
     _references(axes, shown, "h")
 
 
@@ -109,6 +109,7 @@ def _dots(
     """A dot a setting, its interval, and its seeds behind them; colors of one row lie below one another."""
     axes.grid(visible=False, axis="y")
     step = 0.72 / len(palette)
+    labels = captions(palette, 26)
     for at, (hue, color) in enumerate(palette.items()):
         found = [(row, x) for row, each in enumerate(rows) if (x := shown.values.get((facet, hue, each)))]
         high = [row + (at - (len(palette) - 1) / 2) * step for row, _ in found]
@@ -123,9 +124,7 @@ def _dots(
             axes.plot(x.each, [y] * len(x.each), **look)
         centers, low, down = _columns([x for _, x in found])
         axes.hlines(high, low, down, color=color, linewidth=1.4)
-        axes.plot(
-            centers, high, linestyle="", marker=colors.mark(color), markersize=4.8, color=color, label=caption(hue, 26)
-        )
+        axes.plot(centers, high, linestyle="", marker=colors.mark(color), markersize=4.8, color=color, label=labels[at])
     _references(axes, shown, "v")
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_yticks(range(len(rows)), captions(rows, 26))

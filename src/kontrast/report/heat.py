@@ -20,7 +20,7 @@ DEEPEST = 0.62
 """The strongest tint of a cell: numbers in the ink of the page can be read on it, on light and on dark."""
 MOST_CELLS = 900
 """Cells drawn as shapes; more than these are one picture."""
-MOST_SIDE, MOST_WRITTEN, MOST_LETTERS = 400, 32, 28
+MOST_SIDE, MOST_WRITTEN, MOST_LETTERS = 400, 32, 32
 """Rows and columns that are drawn, rows up to which their numbers are, and letters of the name of a row."""
 PICTURED = ("#d9704f", "#4d7df0")
 """Colors of a matrix that is one picture, which knows no theme: they can be seen on light and on dark."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kontrast.report import colors
-from kontrast.report.figures import WIDTH, Drawing, Size, caption, captions, figure, finish, legend, listed, ticks
+from kontrast.report.figures import WIDTH, Drawing, Size, captions, figure, finish, legend, listed, ticks
 from kontrast.report.layout import number
 from kontrast.report.seeds import Center
 from kontrast.text import plain
@@ -71,6 +71,7 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
         axes.set_xscale("log")
     groups = list(dict.fromkeys(scatter.groups[: len(points)])) or [""]
     several = 1 < len(groups) <= len(colors.SERIES)
+    labels = captions(groups, 26)
     for at, group in enumerate(groups if several else [""]):
         mine = [p for i, p in enumerate(points) if not several or scatter.groups[i] == group]
         color = colors.SERIES[at] if several else colors.TRAINED
@@ -78,7 +79,7 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
         errors = [np.array([[p[i].value - p[i].low, p[i].high - p[i].value] for p in mine]).T for i in (0, 1)]
         look: dict[str, Any] = {"linestyle": "", "marker": colors.mark(color), "markersize": 4.8, "color": color}
         look |= {"elinewidth": 0.8, "ecolor": (color, 0.45)}
-        axes.errorbar(x, y, xerr=errors[0], yerr=errors[1], label=caption(group, 26), **look)
+        axes.errorbar(x, y, xerr=errors[0], yerr=errors[1], label=labels[at], **look)
     axes.margins(0.08)
     axes.set(xlabel=plain(scatter.x, 60), ylabel=plain(scatter.y, 44))
     ticks(axes.xaxis, scatter.logarithmic)

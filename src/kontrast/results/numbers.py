@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 LESS = frozenset(
@@ -12,6 +13,8 @@ LESS = frozenset(
     }
 )  # fmt: skip
 """Metrics of which less is better, by the part of their name before the slash."""
+WORSE = re.compile(r".*_(error|loss|error_rate|perplexity)")
+"""The same of metrics of one's own, by how their names end."""
 NEITHER = frozenset(
     {
         "rankme", "lidar", "alpha_req", "components", "participation_ratio", "alignment",
@@ -27,13 +30,15 @@ BLANK = "–"
 def direction(name: str) -> int:
     """1 where more is better, -1 where less is, 0 where neither, of a column "Linear: nll" or a metric "nll/mean".
 
+    Less is better of names that end in error, loss, error_rate or perplexity.
+
     Of alignment and uniformity less is better of both together, but less of one alone may be a collapse: neither. Nor
     of losses in training, which compare nothing where objectives differ.
     """
     if name.startswith("Training: "):
         return 0
     metric = name.rpartition(": ")[2].partition("/")[0].lower()
-    return -1 if metric in LESS else 0 if metric in NEITHER else 1
+    return -1 if metric in LESS or WORSE.fullmatch(f"_{metric}") else 0 if metric in NEITHER else 1
 
 
 ROUNDING = 1e-12
