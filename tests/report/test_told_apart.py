@@ -40,7 +40,9 @@ def test_no_two_names_read_the_same():
 
 
 def test_small_multiples_have_every_setting_however_long_its_name():
-    made = study({"objective": LONG, "norm": ("on", "off"), "rate": ("1", "2", "4", "8")}, [0.05, 0.02], noise=0.0)
+    made = study(
+        {"objective": LONG, "norm": ("on", "off"), "rate": ("1", "2", "4", "8")}, [0.05, 0.02, 0.01], noise=0.0
+    )
     values = seeds.shown(made, "Linear: accuracy")
     assert len(crossed.facets(made, "Linear: accuracy", values).values) == len(values) == 24
     names = {seeds.setting_name(made, levels, 40) for levels in made.settings}
@@ -73,7 +75,7 @@ def test_names_stand_beside_points_unless_they_would_cover_each_other():
 
 
 def test_texts_are_put_where_they_cover_no_other_and_no_point():
-    at, halves = [(100.0, 100.0), (104.0, 101.0), (130.0, 104.0), (133.0, 99.0)], [14.0, 28.0, 16.0, 9.0]
+    at, halves = [(100.0, 100.0), (104.0, 101.0), (190.0, 104.0), (193.0, 99.0)], [14.0, 28.0, 16.0, 9.0]
     spots, clear = _beside(at, halves, (0.0, 400.0))
     assert clear
     boxes = [(x + dx, y + dy, half) for (x, y), (dx, dy), half in zip(at, spots, halves, strict=True)]
@@ -96,11 +98,7 @@ def test_long_curves_have_marks_where_there_are_several():
             draw_curves(Curves("c", "x", "y", (line,)), "c"),
         )
         (found,) = curves(rows)
-    shapes = [
-        len({*re.findall(r'<path id="(\w+)" d="[^"]+" style="fill|<path id="(\w+)"', each.svg)})
-        for each in (several, alone)
-    ]
-    assert shapes[0] > shapes[1]
+    assert several.svg.count("<use") >= alone.svg.count("<use") + 12
     assert all(f"fill: {color}" in found.svg or f"stroke: {color}" in found.svg for color in colors.SERIES[:2])
 
 
