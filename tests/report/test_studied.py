@@ -154,13 +154,13 @@ def test_what_there_is_no_room_for_is_never_the_best_or_the_baseline(drawn):
     for levels in (best, ("o9", "r25")):
         assert levels[0] in facets.colors + facets.rows and levels[1] in facets.colors + facets.rows
     assert (len(facets.colors), len(facets.rows)) == (8, 24) and set(facets.rows) <= set(made.axes["rate"])
-    assert "the best 8 of 11 levels of optimizer" in facets.note and "the best 24 of 26 levels of rate" in facets.note
+    assert "8 of 11 levels of optimizer, the best" in facets.note and "24 of 26 levels of rate, the best" in facets.note
     many = study({"optimizer": tuple(f"o{at}" for at in range(60))}, [0.02], baseline=("o59",))
     drawn(many)
     bars = drawn.found[0][2][0]
     values = seeds.shown(many, "Linear: accuracy")
     assert "o59" in bars.names and max(values, key=lambda one: values[one].value)[0] in bars.names
-    assert len(bars.names) == 24 and "the best 24 of 60 settings" in bars.note
+    assert len(bars.names) == 24 and "24 of 60 settings, the best and the baseline's" in bars.note
 
 
 def test_a_table_of_what_seeds_alone_do_is_pale(drawn):

@@ -211,6 +211,14 @@ def test_the_command_prints_every_format(monkeypatch, capsys):
     assert main(["table"]) == 2
 
 
+def test_a_main_score_that_no_run_has_is_stood_for_and_said(monkeypatch, capsys):
+    monkeypatch.setattr("kontrast.studies.collect", lambda folder: replace(study(), score="Linear: acuracy"))
+    assert main(["table", "x", "format=csv"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].split(",")[2] == "Linear: accuracy"
+    assert said.err == "No column is called Linear: acuracy; Linear: accuracy stands for it.\n"
+
+
 def test_where_without_a_setting_is_refused():
     with pytest.raises(ValueError, match="together"):
         answering.narrowed(replace(study(), outcomes=study().outcomes[:3]), "b,no")

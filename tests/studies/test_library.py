@@ -64,6 +64,7 @@ def test_a_file_is_a_study(tmp_path):
         ("study = 3", "has no study"),
         ("1 / 0", "cannot be run: ZeroDivisionError"),
         ("study = (", "cannot be run: SyntaxError"),
+        ("raise SystemExit(3)", "cannot be run: SystemExit"),
     ],
 )
 def test_a_file_without_a_study_is_refused(tmp_path, text, said):

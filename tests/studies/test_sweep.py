@@ -155,7 +155,9 @@ def test_a_run_that_cannot_be_gone_on_with_is_named_before_anything_starts(copy,
 
 
 @pytest.mark.filterwarnings("ignore:.*no checkpoint that is whole")
-@pytest.mark.parametrize("lost", ["record", "torn", "scores", "half", "checkpoints", "folder", "study", "metrics"])
+@pytest.mark.parametrize(
+    "lost", ["record", "torn", "scores", "half", "panels", "checkpoints", "folder", "study", "metrics"]
+)
 def test_what_was_deleted_is_made_again_and_the_table_is_the_same(copy, done, lost):
     first = copy / cells(ONE)[0]
     if lost == "record":
@@ -166,6 +168,9 @@ def test_what_was_deleted_is_made_again_and_the_table_is_the_same(copy, done, lo
         (first / "scores.json").unlink()
     elif lost == "half":
         (first / "scores.json").write_bytes((first / "scores.json").read_bytes()[:100])
+    elif lost == "panels":
+        (first / "panels.json").write_text("{")
+        (first / "scores.json").unlink()
     elif lost == "checkpoints":
         shutil.rmtree(first / "checkpoints")
         (first / "scores.json").unlink()

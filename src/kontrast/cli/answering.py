@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from kontrast import parts
@@ -17,6 +18,7 @@ from kontrast.results import (
     to_csv,
     to_json,
 )
+from kontrast.text import plain
 from kontrast.words import split_words
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
@@ -34,7 +36,16 @@ def table_command(words: list[str]) -> None:
     from kontrast.studies import collect
 
     results = narrowed(collect(Path(named[0])), given.get("where", ""))
+    results = results if given.get("score") else settled(results)
     print(written(results, form, given), end="")
+
+
+def settled(results: Results) -> Results:
+    """Results whose main score is there; where the study names one that is not, that is said."""
+    found = results.settled()
+    if results.columns and results.score and not results.find(results.score):
+        print(f"No column is called {plain(results.score, 80)}; {found.score} stands for it.", file=sys.stderr)
+    return found
 
 
 def narrowed(results: Results, where: str) -> Results:

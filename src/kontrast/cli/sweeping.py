@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from kontrast import methods, parts
+from kontrast.cli.answering import settled
 from kontrast.cli.planned import show_plan
 from kontrast.cli.varying import EACH, VARYING, check_lists, check_once, check_size, levels, settings, split
 from kontrast.probes import Comparison
@@ -57,11 +58,9 @@ def show(out: Path) -> None:
     """Write the answers of a study into its folder and print them. RuntimeError where cells failed."""
     results = write_answers(out)
     if results.columns:
-        tabled = results.settled()
+        tabled = settled(results)
         for each in filter(None, (table(tabled), effects(tabled))):
             print_table(each)
-        if results.score and not results.find(results.score):
-            print(f"\nNo column is called {results.score}; {tabled.score} stands for it.")
         print(f"\n{conclude(results)}")
     print(f"The page: {out / 'report.html'}")
     failed = [*results.failures()]

@@ -15,12 +15,12 @@ from kontrast.report.layout import symbol
 from kontrast.results import Levels, Results, short
 from kontrast.results.compared import compare, main_effects
 from kontrast.results.statistics import Difference, Summary, summarize
+from kontrast.results.tables import FLOORS
 from kontrast.text import plain, shortened
 
 INTERVAL = "Intervals are 95 % of Student's t over seeds."
 FEW = "Below three seeds there is no interval."
 PAIRED = "Intervals are 95 % of a bootstrap over the seeds' differences."
-FLOORS = {"untrained": "untrained", "raw": "raw input", "chance": "chance"}
 WORDLESS = {"true", "false", "on", "off", "yes", "no", "none"}
 """Levels that say nothing without the name of their axis, as numbers do."""
 
@@ -188,10 +188,10 @@ def foremost(values: Mapping[K, float], most: int, base: K, way: int) -> list[K]
     """The names of as many values as there is room for, in their order: where there are more, the best and the base."""
     if len(values) <= most:
         return [*values]
-    ranked = sorted(values, key=lambda name: (name != base, -way * values[name]))
-    return [name for name in values if name in ranked[:most]]
+    kept = {*sorted(values, key=lambda name: (name != base, -way * values[name]))[:most]}
+    return [name for name in values if name in kept]
 
 
 def left_out(kept: int, there: int, what: str) -> str:
     """What to say of those that there is no room for; nothing where there are none."""
-    return f" Shown: the best {kept} of {there} {what}." if kept < there else ""
+    return f" Shown: {kept} of {there} {what}, the best and the baseline's." if kept < there else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 LESS = frozenset(
     {
-        "nll", "ece", "mse", "nmse", "rmse", "mae", "loss", "error", "aurc", "aurc_nn", "eaurc",
+        "nll", "ece", "mse", "nmse", "rmse", "mae", "aurc", "aurc_nn", "eaurc",
         "eaurc_nn", "brier", "distortion", "rigid_distortion", "off_block", "dead", "ned", "nsed",
     }
 )  # fmt: skip

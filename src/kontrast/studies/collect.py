@@ -68,7 +68,7 @@ def steps_of(run: Path, last: dict[str, Any]) -> int | None:
 def done(folder: Path, study: Study, cell: Cell) -> bool:
     """Whether a cell has come to an end and was asked all that the study asks."""
     record: Record = read_record(folder, cell.name)
-    if record.state != "done" or record.ask != study.ask:
+    if record.state != "done" or not record.over(study.ask):
         return False
     try:
         read_scores(folder / cell.name / "scores.json")

@@ -187,8 +187,7 @@ class _Seated:
 def lost(task: Task, why: str) -> None:
     """Write a cell down as failed whose process or job is gone without saying how it went."""
     record = read_record(task.folder, task.name)
-    before = record.state == "done" and record.ask != task.ask
-    silent = before or record.state == "running" or (record.state == "waiting" and not record.why)
+    silent = not record.over(task.ask) and not (record.state == "waiting" and record.why)
     if silent and not held((task.folder / task.name).with_suffix(".lock")):
         said = f"{why}, see the log beside it"
         Record("failed", said, seconds=record.seconds).write(record_path(task.folder, task.name))

@@ -115,8 +115,7 @@ def alive(jobs: Sequence[Job], cluster: str) -> list[Job]:
 
 def is_open(job: Job) -> bool:
     """Whether the cell of a job has no record yet that says how it went."""
-    record = read_record(job.task.folder, job.task.name)
-    return record.state != "failed" and (record.state != "done" or record.ask != job.task.ask)
+    return not read_record(job.task.folder, job.task.name).over(job.task.ask)
 
 
 def said_of(job: Job) -> str:

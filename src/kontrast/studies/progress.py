@@ -67,8 +67,7 @@ class Progress:
         self.title = study.title or folder.name
         for seen in self.cells:
             record = read_record(folder, seen.name)
-            over = record.state == "failed" or (record.state == "done" and record.ask == study.ask)
-            seen.state, seen.seconds = (record.state if over else "waiting"), record.seconds
+            seen.state, seen.seconds = (record.state if record.over(study.ask) else "waiting"), record.seconds
         self.before = sum(seen.state in ("done", "failed") for seen in self.cells)
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
@@ -89,7 +88,7 @@ class Progress:
     def _read(self, seen: Seen) -> None:
         run, record = self.folder / seen.name, read_record(self.folder, seen.name)
         state = state_of(record, run)
-        if state == "done" and record.ask != self.study.ask:
+        if state == "done" and not record.over(self.study.ask):
             state = "waiting"  # it was asked something else, before
         if state in ("running", "done"):
             self._follow(seen, run)

@@ -34,6 +34,10 @@ class Record:
     ask: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def over(self, ask: tuple[str, ...]) -> bool:
+        """Whether it says how it went of a cell that is asked this: done with other questions is not over."""
+        return self.state == "failed" or (self.state == "done" and self.ask == ask)
+
     def write(self, path: Path) -> None:
         """Keep it, all or nothing."""
         write_json(path, {"state": self.state, "why": self.why, "ask": list(self.ask), "seconds": self.seconds})

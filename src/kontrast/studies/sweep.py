@@ -103,7 +103,7 @@ def perform_cells(
     for cell in todo:
         record = read_record(out, cell.name)
         # Of an earlier start, which says nothing of this one, or of scores that are damaged; a job may be running.
-        if record.why or (record.state == "done" and record.ask == study.ask):
+        if record.why or record.over(study.ask):
             if record.state == "failed":
                 (out / cell.name).with_suffix(".job").unlink(missing_ok=True)
             Record("waiting", seconds=record.seconds).write(record_path(out, cell.name))
