@@ -162,7 +162,7 @@ def _forget_damaged(run: Path) -> None:
             read(run / name)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError):
+        except ValueError:
             (run / name).unlink()
 
 
